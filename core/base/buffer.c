@@ -1,0 +1,61 @@
+/* Appending to bounded buffers; see buffer.h. */
+#include "core/base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool buffer_append(struct buffer *buffer, struct slice bytes)
+{
+	if (bytes.size > buffer_room(buffer)) {
+		buffer->overflow = true;
+		return false;
+	}
+	if (bytes.size)
+		memcpy(buffer->data + buffer->size, bytes.data, bytes.size);
+	buffer->size += bytes.size;
+	return true;
+}
+
+bool buffer_append_text(struct buffer *buffer, const char *text)
+{
+	return buffer_append(buffer, slice_from_text(text));
+}
+
+bool buffer_append_byte(struct buffer *buffer, uint8_t byte)
+{
+	return buffer_append(buffer, slice_of(&byte, 1));
+}
+
+bool buffer_append_number(struct buffer *buffer, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	return buffer_append(buffer, slice_of(digits + at, sizeof digits - at));
+}
+
+bool buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+	va_start(args, format);
+	int size = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (size < 0 || (size_t)size >= sizeof text) {
+		buffer->overflow = true;
+		return false;
+	}
+	return buffer_append(buffer, slice_of(text, (size_t)size));
+}
+
+void buffer_consume(struct buffer *buffer, size_t count)
+{
+	ASSERT(count <= buffer->size);
+	buffer->size -= count;
+	if (buffer->size && count)
+		memmove(buffer->data, buffer->data + count, buffer->size);
+}

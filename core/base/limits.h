@@ -1,0 +1,55 @@
+/* Every bound of the server, with its reason. Nothing that a client sends makes memory, time or disk use grow past
+ * what stands here or in the configuration's `limits`. */
+#ifndef POSTERN_BASE_LIMITS_H
+#define POSTERN_BASE_LIMITS_H
+
+enum {
+	/* --- loop --- */
+	LIMIT_RECEIVE_BUFFER_BYTES = 16 * 1024, /* one full TLS record; a larger one only displaces the cache */
+	LIMIT_RECEIVE_BUFFERS = 128,            /* a turn's worth for 128 busy connections; 2 MiB a worker */
+	LIMIT_IO_PARTS = 1024,                  /* IOV_MAX */
+	LIMIT_TURN_COMPLETIONS = 512,           /* so that timers run between batches */
+
+	/* --- stream --- */
+	LIMIT_SMALL_BUFFER_BYTES = 4 * 1024,  /* a turn of replies, a TLS flight with a short chain */
+	LIMIT_LARGE_BUFFER_BYTES = 40 * 1024, /* two full TLS records and a long certificate chain */
+
+	/* --- SMTP (RFC 5321 §4.5.3.1 unless said) --- */
+	LIMIT_COMMAND_LINE_BYTES = 2048, /* 512 and the room that MAIL's extensions add */
+	LIMIT_AUTH_LINE_BYTES = 12288,   /* RFC 4954 §4 */
+	LIMIT_PATH_BYTES = 256,          /* with its brackets */
+	LIMIT_LOCAL_PART_BYTES = 64,
+	LIMIT_DOMAIN_BYTES = 255,
+	LIMIT_TEXT_LINE_BYTES = 1000,       /* with CRLF: over-long header lines are refused */
+	LIMIT_BODY_LINE_BYTES = 1000000,    /* RFC 5321's 1,000 is broken by much real mail; a bound all the same */
+	LIMIT_HEADER_BYTES = 256 * 1024,    /* Postfix' header_size_limit is 100 KiB; mailing lists come near */
+	LIMIT_HOPS = 50,                    /* Received fields: more is a loop (§6.3); Postfix stops at 50 too */
+	LIMIT_REPLY_BYTES = 1024,           /* the longest reply of one command (EHLO's) */
+	LIMIT_TURN_REPLY_BYTES = 16 * 1024, /* replies gathered before they must be sent */
+	LIMIT_CLIENT_NAME_BYTES = 64,       /* of the EHLO name, kept for the trace; longer is cut there */
+	LIMIT_SESSION_COMMITS = 16,         /* messages of one session that may wait for the disk */
+
+	/* --- sign-in --- */
+	LIMIT_LOGIN_NAME_BYTES = 254, /* the longest mail address */
+	LIMIT_PASSWORD_BYTES = 1024,
+	LIMIT_SIGN_IN_TRIES = 3,      /* failures a session, then it is closed */
+	LIMIT_HASH_TEXT_BYTES = 128,  /* crypto_pwhash_STRBYTES */
+	LIMIT_HASH_QUEUE = 4096,      /* jobs that wait for a hasher in a worker; more is 454 */
+	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
+	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
+	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
+
+	/* --- spool --- */
+	LIMIT_INLINE_MESSAGE_BYTES = 256 * 1024, /* larger bodies go to files of their own */
+	LIMIT_BODY_BLOCK_BYTES = 16 * 1024,      /* a message is received in these */
+	LIMIT_SEGMENT_BYTES = 64 * 1024 * 1024,
+	LIMIT_COMMIT_BYTES = 8 * 1024 * 1024, /* one write of a group commit */
+
+	/* --- configuration --- */
+	LIMIT_WORKERS = 64,
+	LIMIT_HASHERS = 64,
+	LIMIT_SERVERS = 64,
+	LIMIT_LISTENERS = 256,
+};
+
+#endif

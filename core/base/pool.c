@@ -1,0 +1,89 @@
+/* Fixed-size object pools; see pool.h. */
+#include "core/base/pool.h"
+
+#include <stdlib.h>
+
+#include "core/base/error.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define POSTERN_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POSTERN_ASAN 1
+#endif
+#endif
+
+#ifdef POSTERN_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(at, size)   ASAN_POISON_MEMORY_REGION(at, size)
+#define UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
+#else
+#define POISON(at, size)   ((void)(at), (void)(size))
+#define UNPOISON(at, size) ((void)(at), (void)(size))
+#endif
+
+enum { ALIGNMENT = 16 };
+
+void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_t most)
+{
+	ASSERT(object_size >= sizeof(void *) && slab_objects > 0);
+	*pool = (struct pool){
+		.object_size = (object_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT,
+		.slab_objects = slab_objects,
+		.most = most,
+	};
+}
+
+void pool_finish(struct pool *pool)
+{
+	for (void *slab = pool->slabs; slab;) {
+		void *next = *(void **)slab;
+		UNPOISON(slab, ALIGNMENT + pool->object_size * pool->slab_objects);
+		free(slab);
+		slab = next;
+	}
+	pool->slabs = pool->free = NULL;
+	pool->made = pool->used = 0;
+}
+
+static void push_free(struct pool *pool, void *object)
+{
+	*(void **)object = pool->free;
+	pool->free = object;
+	POISON(object, pool->object_size);
+}
+
+static bool grow(struct pool *pool)
+{
+	if (pool->made >= pool->most)
+		return false;
+	char *slab = malloc(ALIGNMENT + pool->object_size * pool->slab_objects);
+	if (!slab)
+		return false;
+	*(void **)slab = pool->slabs;
+	pool->slabs = slab;
+	for (size_t i = pool->slab_objects; i-- > 0;)
+		push_free(pool, slab + ALIGNMENT + i * pool->object_size);
+	pool->made += pool->slab_objects;
+	return true;
+}
+
+void *pool_take(struct pool *pool)
+{
+	if (pool->used >= pool->most || (!pool->free && !grow(pool)))
+		return NULL;
+	void *object = pool->free;
+	UNPOISON(object, pool->object_size);
+	pool->free = *(void **)object;
+	pool->used++;
+	return object;
+}
+
+void pool_give(struct pool *pool, void *object)
+{
+	if (!object)
+		return;
+	ASSERT(pool->used > 0);
+	pool->used--;
+	push_free(pool, object);
+}

@@ -1,0 +1,32 @@
+/* Fixed-size objects with a free list and a hard maximum.
+ *
+ * Taking and giving back cost a few instructions and touch the memory used last, so it is warm. Memory comes in
+ * slabs and is kept for reuse until pool_finish(). Objects are not zeroed. Built with ASan, free objects are
+ * poisoned, so use after giving back is reported. */
+#ifndef POSTERN_BASE_POOL_H
+#define POSTERN_BASE_POOL_H
+
+#include <stddef.h>
+
+struct pool {
+	void *free;          /* singly linked through the objects' first word */
+	void *slabs;         /* linked through each slab's first word */
+	size_t object_size;  /* bytes, rounded up to 16 */
+	size_t slab_objects; /* objects a slab */
+	size_t used;         /* objects given out now */
+	size_t made;         /* objects that exist, used and free */
+	size_t most;         /* pool_take() answers NULL past this many */
+};
+
+void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_t most);
+
+/* All objects must have been given back, or must never be touched again. */
+void pool_finish(struct pool *pool);
+
+/* NULL when `most` objects are out or memory has run out; the caller refuses or waits. */
+void *pool_take(struct pool *pool);
+
+/* NULL is allowed. */
+void pool_give(struct pool *pool, void *object);
+
+#endif

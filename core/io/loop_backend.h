@@ -1,0 +1,51 @@
+/* What a back end of the loop provides; private to loop*.c and the simulator.
+ *
+ * `struct loop` is embedded first in the back end's own struct. loop.c does what all share: time, timers, the
+ * turn's order, argument checks and filling the operation; a back end starts, cancels and collects. */
+#ifndef POSTERN_IO_LOOP_BACKEND_H
+#define POSTERN_IO_LOOP_BACKEND_H
+
+#include "core/io/loop.h"
+
+struct loop_backend {
+	const char *name;
+
+	/* `op` is filled: start it. It may not call back from here; a failure is a completion like any other. */
+	void (*start)(struct loop *loop, struct loop_op *op);
+	void (*cancel)(struct loop *loop, struct loop_op *op);
+
+	/* Submit, wait at most wait_ms (UINT64_MAX: for ever) for one completion, collect without calling back.
+	 * The time is read by the back end right after the wait: it fills loop->now. */
+	bool (*wait)(struct loop *loop, uint64_t wait_ms, struct error *error);
+
+	/* Run the callbacks of what wait() collected, each through loop_complete(). */
+	void (*dispatch)(struct loop *loop);
+
+	void (*close)(struct loop *loop, int fd);
+	void (*shutdown)(struct loop *loop, int fd);
+	bool (*list_directory)(struct loop *loop, const char *path, loop_directory_entry *entry, void *context,
+			       struct error *error);
+	int64_t (*file_size)(struct loop *loop, int fd);
+	void (*destroy)(struct loop *loop);
+};
+
+struct loop {
+	const struct loop_backend *backend;
+	struct clock_now now;
+	struct timer_wheel timers;
+	bool in_turn; /* callbacks are running: no nesting */
+};
+
+/* For back ends: set up the shared part, with the time now. */
+void loop_init(struct loop *loop, const struct loop_backend *backend, const struct clock_now *now);
+
+/* For back ends: ends the operation (unless `more`) and runs its callback. */
+void loop_complete(struct loop_op *op, int32_t result, bool more, struct slice bytes);
+
+/* The system's clocks. */
+struct clock_now loop_system_time(void);
+
+struct loop *loop_uring_create(const struct loop_settings *settings, struct error *error);
+struct loop *loop_epoll_create(const struct loop_settings *settings, struct error *error);
+
+#endif

@@ -1,0 +1,100 @@
+/* A stream: one TCP connection, with or without TLS, with its send queue and its flow control.
+ *
+ * The owner embeds it and gets events; it reads plaintext with stream_read() into memory of its own choice and
+ * writes with stream_write(). What one turn writes leaves in one send. An idle stream holds no buffer: received bytes
+ * live in the loop's buffer during the event, output comes from `struct stream_buffers` and goes back when sent.
+ *
+ * Flow control is one rule: the next receive is started only when the owner took everything and did not call
+ * stream_pause(). What was received and not read when a pause begins is kept (at most one receive's worth). */
+#ifndef POSTERN_IO_STREAM_H
+#define POSTERN_IO_STREAM_H
+
+#include "core/base/buffer.h"
+#include "core/base/pool.h"
+#include "core/io/loop.h"
+#include "crypto/tls.h"
+
+struct stream;
+
+enum stream_event {
+	STREAM_OPEN,     /* TLS handshake done (never for plain streams) */
+	STREAM_READABLE, /* there may be plaintext: call stream_read() until it answers 0, or stream_pause() */
+	STREAM_DRAINED,  /* all output has been sent */
+	STREAM_ENDED,    /* the peer has closed its side; no more input comes. Truncation under TLS too */
+	STREAM_FAILED,   /* reset, TLS error, …: stream_error() says what. The owner calls stream_close() */
+	STREAM_CLOSED,   /* the last event, after stream_close(): nothing runs any more, the memory may go */
+};
+
+/* Called by the loop's callbacks only, never from inside a stream_… call of the owner. */
+typedef void stream_owner(struct stream *stream, enum stream_event event);
+
+/* A worker's output buffers; shared by its streams. */
+struct stream_buffers {
+	struct pool small; /* LIMIT_SMALL_BUFFER_BYTES */
+	struct pool large; /* LIMIT_LARGE_BUFFER_BYTES; holds kept input too */
+};
+
+void stream_buffers_init(struct stream_buffers *buffers, size_t most_streams);
+void stream_buffers_finish(struct stream_buffers *buffers);
+
+struct stream {
+	struct loop *loop;
+	struct stream_buffers *buffers;
+	stream_owner *owner;
+	struct tls_session *tls; /* NULL: plain */
+	struct loop_op receive;
+	struct loop_op send;
+	struct slice input;    /* received, not yet read; in the loop's buffer, or in `kept` */
+	uint8_t *kept;         /* a large buffer that holds input over a pause, or NULL */
+	struct buffer output;  /* being filled; data NULL when empty */
+	struct buffer sending; /* handed to the loop; data NULL when nothing is being sent */
+	int fd;
+	uint8_t state; /* enum stream_state, stream.c */
+	bool paused;
+	bool in_event; /* the owner's callback is running: flush and re-arm after it */
+	bool ended;    /* the peer closed its side */
+	bool close_after_send;
+	bool closing;
+	int16_t error; /* errno value of a failed receive or send, 0: TLS says */
+};
+
+/* `fd` is a connected socket and now the stream's. Nothing is received until stream_start(). */
+void stream_init(struct stream *stream, struct loop *loop, struct stream_buffers *buffers, int fd, stream_owner *owner);
+
+/* Starts receiving; with a TLS session set before by stream_start_tls() the handshake begins. */
+void stream_start(struct stream *stream);
+
+/* Puts TLS on the stream; the session is the stream's from now on. Output written before (STARTTLS's 220) is still sent in
+ * plain, what is written after is encrypted. Answers false when input is already there that came in plain: the
+ * caller must close (RFC 3207 §4.2 injection); the session is destroyed then. */
+MUST_USE bool stream_start_tls(struct stream *stream, struct tls_session *tls);
+
+/* Copies or decrypts plaintext straight into `to`. Answers the bytes, 0 when there are no more now. A TLS error shows as
+ * 0 and a STREAM_FAILED event after the owner returns. */
+size_t stream_read(struct stream *stream, uint8_t *to, size_t capacity);
+
+/* True when plaintext or undecrypted input waits: used to check that STARTTLS and 354 have nothing behind them. */
+bool stream_has_input(const struct stream *stream);
+
+/* Queues bytes (copied or encrypted into the output buffer); sent at the end of the event, or at once outside events.
+ * False when the output buffer can't hold them: nothing was queued; wait for STREAM_DRAINED. */
+MUST_USE bool stream_write(struct stream *stream, struct slice bytes);
+
+/* How many bytes stream_write() takes now at least. */
+size_t stream_room(const struct stream *stream);
+
+/* No STREAM_READABLE until stream_resume(). Resuming with input at hand gives the event from the loop, soon. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/* Closes after what was queued is sent (with TLS a close_notify behind it). STREAM_CLOSED follows in any case, within
+ * the loop's next turns; a peer that does not read is cut by the owner with stream_close(). */
+void stream_finish(struct stream *stream);
+
+/* Closes now, dropping what is queued. STREAM_CLOSED follows from the loop. Calling it again is harmless. */
+void stream_close(struct stream *stream);
+
+/* Why STREAM_FAILED came; a static or stream-owned text, valid until the stream ends. */
+const char *stream_error(const struct stream *stream);
+
+#endif

@@ -1,0 +1,32 @@
+/* Network addresses as values, and their text. */
+#ifndef POSTERN_NET_ADDRESS_H
+#define POSTERN_NET_ADDRESS_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "core/base/error.h"
+#include "core/base/slice.h"
+
+/* IPv4 is kept as its 4 bytes, not mapped; an IPv4-mapped IPv6 address becomes IPv4. */
+struct net_address {
+	uint8_t bytes[16];
+	uint16_t port;
+	uint8_t family; /* 4, 6; 0: unknown */
+};
+
+enum { NET_ADDRESS_TEXT_BYTES = 64 };
+
+struct net_address net_address_from_socket(const struct sockaddr_storage *address);
+
+/* "192.0.2.1" or "2001:db8::1" (RFC 5952), no port. */
+void net_address_format(const struct net_address *address, char text[NET_ADDRESS_TEXT_BYTES]);
+
+/* "192.0.2.1:587", "[2001:db8::1]:587": for configuration and the command line. A port is needed. */
+MUST_USE bool net_address_parse_with_port(const char *text, struct sockaddr_storage *address, socklen_t *size,
+					  struct error *error);
+
+/* The /24 or /64 that the address is in, as a number for grouping clients. */
+uint64_t net_address_network(const struct net_address *address);
+
+#endif

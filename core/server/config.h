@@ -1,0 +1,103 @@
+/* The configuration, read with libConfuse and checked whole: everything that is wrong is told in one go.
+ *
+ * Plain data after reading; owned by one struct, freed at once. Every block knows its file and line. */
+#ifndef POSTERN_SERVER_CONFIG_H
+#define POSTERN_SERVER_CONFIG_H
+
+#include <sys/socket.h>
+
+#include "core/base/error.h"
+#include "core/base/limits.h"
+#include "core/io/loop.h"
+#include "core/relay/route.h"
+
+enum listener_mode { LISTENER_PLAIN, LISTENER_STARTTLS, LISTENER_TLS };
+
+struct config_listener {
+	char *text; /* as written */
+	struct sockaddr_storage address;
+	socklen_t address_size;
+	enum listener_mode mode;
+	int line;
+};
+
+struct config_certificate {
+	char *name; /* NULL: the default; else the SNI name of an `sni NAME { certificate key }` block */
+	char *certificate;
+	char *key;
+	int line;
+};
+
+/* All times in ms, sizes in bytes. Defaults in brackets. */
+struct config_limits {
+	uint64_t message_size; /* 36M */
+	uint32_t recipients;   /* 1000 */
+	uint32_t connections;  /* 100000, a server block and worker */
+	uint32_t errors;       /* 20, a session */
+	uint64_t idle;         /* 5min, between commands */
+	uint64_t handshake;    /* 30s, total for the TLS handshake */
+	uint64_t sign_in;      /* 60s, total from greeting to a successful sign-in, where sign-in is required */
+	uint64_t command;      /* 60s, total for a command line once its first byte is there */
+	uint64_t session;      /* 1h: total for a session with no message accepted lately; 0: none */
+	uint32_t data_rate;    /* 1K: least bytes a second while a message comes in, over each `data_grace` */
+	uint64_t data_grace;   /* 30s */
+};
+
+struct config_server {
+	char *name;
+	const char *file;
+	int line;
+	char *hostname;
+	struct config_listener *listeners;
+	size_t listener_count;
+	struct config_certificate *certificates; /* [0] is the default */
+	size_t certificate_count;
+	uint16_t tls_min_version;   /* TLS_VERSION_1_2 */
+	unsigned mechanisms;        /* SASL_… bits; {PLAIN, LOGIN} */
+	bool plaintext_sign_in;     /* no */
+	bool relay_authenticated;   /* allow */
+	bool relay_default;         /* deny */
+	bool received_shows_client; /* received { client = show } */
+	bool bare_lf_normalised;    /* message { bare_lf = refuse|normalise } */
+	struct config_limits limits;
+};
+
+struct config {
+	char *file; /* "(built in)" for the embedded default */
+	char *data; /* absolute after reading */
+	char *user; /* NULL: stay */
+	unsigned workers;
+	unsigned hashers;
+	enum loop_kind loop;
+	int log_level;     /* enum log_level; log = debug|info|warn|error */
+	uint64_t drain_ms; /* shutdown = 30s: how long SIGTERM waits for transactions */
+	struct config_server *servers;
+	size_t server_count;
+	struct route_table routes;
+};
+
+/* One thing that is wrong; `line` 0: the whole file. */
+struct config_problem {
+	char text[512]; /* "FILE:LINE: what is wrong; what to do" */
+};
+
+struct config_problems {
+	struct config_problem *list; /* malloc'ed, grows; config_problems_free() */
+	size_t count;
+};
+
+/* Reads and checks the form of everything: unknown keys (with the near miss that was meant), bad values, contradictions.
+ * NULL when anything is wrong; `problems` then has all of it. */
+struct config *config_read(const char *file, struct config_problems *problems);
+
+/* The same from text (the embedded default, tests). `file` is the name in messages. */
+struct config *config_parse(const char *text, const char *file, struct config_problems *problems);
+
+/* What `serve` would refuse beyond the form: certificates and keys (crypto/certificate.h), folders that can't be read or written, a listener
+ * given twice, a user that does not exist, data folder. Adds to `problems`; answers true when nothing was added. Opens no listener. */
+MUST_USE bool config_check(const struct config *config, struct config_problems *problems);
+
+void config_free(struct config *config);
+void config_problems_free(struct config_problems *problems);
+
+#endif

@@ -1,0 +1,57 @@
+/* Verifying name and password for a worker, without ever blocking it.
+ *
+ * A verified login is remembered (crypto/sign_in_cache.h) and costs microseconds. Everything else is a job for the
+ * hasher processes: queued (bounded by LIMIT_HASH_QUEUE, fair between client networks), sent over one SOCK_SEQPACKET
+ * descriptor shared by all hashers, a few in flight, each with a deadline. Unknown and disabled users are verified against a hash
+ * that never matches, so they take the same way and time as a wrong password. */
+#ifndef POSTERN_USERS_SIGN_IN_H
+#define POSTERN_USERS_SIGN_IN_H
+
+#include "core/base/list.h"
+#include "core/io/loop.h"
+#include "core/users/users.h"
+
+enum sign_in_outcome {
+	SIGN_IN_OK,
+	SIGN_IN_WRONG,       /* name or password, nobody is told which */
+	SIGN_IN_UNAVAILABLE, /* too many wait, or no hasher answered in time: 454 */
+};
+
+struct sign_in_request;
+typedef void sign_in_done(struct sign_in_request *request, enum sign_in_outcome outcome);
+
+/* Embedded in its owner, or pooled. Name and password must stay until the callback; the owner wipes them. */
+struct sign_in_request {
+	struct list link;
+	struct timer deadline;
+	struct sign_in_service *service;
+	sign_in_done *done;
+	struct slice name;
+	struct slice password;
+	uint64_t network; /* any number that is the same for clients that share a turn in the queue */
+	uint64_t job;
+	uint64_t version;
+	uint8_t state;
+	bool known;
+};
+
+struct sign_in_service;
+
+/* `hasher_fd`: this worker's end, taken over. `hashers`: how many serve it (jobs in flight are kept at twice that). */
+struct sign_in_service *sign_in_create(struct loop *loop, struct users *users, int hasher_fd, unsigned hashers,
+				       struct error *error);
+/* Waiting requests get SIGN_IN_UNAVAILABLE. Turns the loop until its operations have ended. */
+void sign_in_destroy(struct sign_in_service *service);
+
+/* True: decided now, *outcome is set and no callback comes (cache hit, or refused for a full queue). False: the callback will come. */
+MUST_USE bool sign_in_start(struct sign_in_service *service, struct sign_in_request *request,
+			    enum sign_in_outcome *outcome);
+
+/* The asker has gone: no callback; name and password are not touched any more. */
+void sign_in_cancel(struct sign_in_service *service, struct sign_in_request *request);
+
+/* A hasher process: serves jobs from all workers' descriptors, one at a time, until all are closed or SIGTERM. Blocks. Packets: see
+ * hasher.h. Never returns with a secret in memory. */
+int hasher_run(const int *worker_fds, size_t count);
+
+#endif

@@ -1,0 +1,102 @@
+/* TLS contexts and sessions over BoringSSL, with no socket and no buffer of our own.
+ *
+ * A session reads ciphertext straight from the window that the caller passes (the received bytes) and writes
+ * ciphertext straight into the caller's output buffer: a "window BIO". Nothing here does I/O. TLS 1.2 and 1.3. */
+#ifndef POSTERN_CRYPTO_TLS_H
+#define POSTERN_CRYPTO_TLS_H
+
+#include "core/base/buffer.h"
+#include "core/base/error.h"
+#include "core/base/slice.h"
+
+struct tls_context;
+struct tls_session;
+
+enum { TLS_VERSION_1_2 = 0x0303, TLS_VERSION_1_3 = 0x0304, TLS_TICKET_SECRET_BYTES = 32 };
+
+/* --- contexts: made at start, shared by all sessions of the process, safe to keep over fork() --- */
+
+struct tls_server_settings {
+	const char *certificate_file; /* PEM, leaf first, then its chain */
+	const char *key_file;         /* PEM; EC or RSA, must match the leaf */
+	uint16_t min_version;         /* TLS_VERSION_… */
+	uint16_t max_version;
+	uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES]; /* all workers that share it resume each other's sessions */
+};
+
+/* NULL and `error` (naming the file and what to do) when a file can't be read, or key and certificate do not match. */
+struct tls_context *tls_server_context_create(const struct tls_server_settings *settings, struct error *error);
+
+/* A further certificate, chosen when the client's SNI is this name (case-insensitive; "*.example.org" covers one label). */
+MUST_USE bool tls_context_add_name(struct tls_context *context, const char *name, const char *certificate_file,
+				   const char *key_file, struct error *error);
+
+struct tls_client_settings {
+	const char *ca_file; /* PEM of trusted roots; NULL: the peer is not verified */
+	uint16_t min_version;
+	uint16_t max_version;
+	bool resume; /* remember the newest ticket in the context and offer it */
+};
+
+struct tls_context *tls_client_context_create(const struct tls_client_settings *settings, struct error *error);
+
+/* NULL is allowed. Sessions keep what they need of it alive. */
+void tls_context_destroy(struct tls_context *context);
+
+/* --- sessions --- */
+
+/* The ciphertext side of one call. `input` is advanced past what was read; what is left over was not needed yet
+ * and must be passed again. A partial record is taken and kept by the session. */
+struct tls_window {
+	struct slice input;
+	struct buffer *output;
+};
+
+enum tls_status {
+	TLS_OK,          /* done, or some bytes were read or written */
+	TLS_WANT_INPUT,  /* the input is used up: come again with more */
+	TLS_WANT_OUTPUT, /* the output buffer is full: come again with room; nothing is lost */
+	TLS_CLOSED,      /* the peer sent close_notify */
+	TLS_FAILED,      /* tls_session_error() says why; an alert may be in the output: send it, then close */
+};
+
+/* NULL when memory has run out. */
+struct tls_session *tls_accept_create(struct tls_context *context);
+
+/* host_name is sent as SNI and checked against the certificate (when the context verifies). */
+struct tls_session *tls_connect_create(struct tls_context *context, const char *host_name);
+
+/* NULL is allowed. */
+void tls_session_destroy(struct tls_session *session);
+
+/* TLS_OK: the handshake is done, including the writing of tickets. */
+MUST_USE enum tls_status tls_handshake(struct tls_session *session, struct tls_window *window);
+
+/* Decrypts into `to`. TLS_OK: *got > 0 bytes. Client sessions take in tickets here. */
+MUST_USE enum tls_status tls_read(struct tls_session *session, struct tls_window *window, uint8_t *to, size_t capacity,
+				  size_t *got);
+
+/* Encrypts bytes (at most 16 KiB a call) into the output: all of them (TLS_OK), or none (TLS_WANT_OUTPUT, then the same
+ * bytes must come again). Overhead is at most TLS_WRITE_OVERHEAD_BYTES. */
+enum { TLS_WRITE_MOST_BYTES = 16384, TLS_WRITE_OVERHEAD_BYTES = 64 };
+MUST_USE enum tls_status tls_write(struct tls_session *session, struct tls_window *window, struct slice bytes);
+
+/* Writes close_notify, where the handshake was done. */
+void tls_close(struct tls_session *session, struct tls_window *window);
+
+/* True when decrypted bytes or a partial record wait inside the session. */
+bool tls_has_pending(const struct tls_session *session);
+
+/* --- what was agreed; valid after the handshake; texts are static --- */
+struct tls_facts {
+	const char *version; /* "TLSv1.3" */
+	const char *cipher;  /* the standard name, "TLS_AES_128_GCM_SHA256" */
+	uint16_t bits;       /* strength of the cipher */
+	bool resumed;
+};
+void tls_session_facts(const struct tls_session *session, struct tls_facts *facts);
+
+/* The newest error, e.g. "wrong version number"; never NULL; valid until the session ends. */
+const char *tls_session_error(const struct tls_session *session);
+
+#endif

@@ -1,0 +1,32 @@
+/* What the server puts in front of a message: Received (RFC 5321 §4.4), and Date and Message-ID where the client left
+ * them out (RFC 6409 §8.2, §8.3). */
+#ifndef POSTERN_PROTO_MESSAGE_TRACE_H
+#define POSTERN_PROTO_MESSAGE_TRACE_H
+
+#include "core/base/buffer.h"
+#include "core/base/slice.h"
+
+struct message_trace {
+	struct slice client_name;    /* EHLO's argument */
+	struct slice client_address; /* "192.0.2.1", "IPv6:2001:db8::1"; empty: hidden (received { client = hide }) */
+	struct slice hostname;       /* ours */
+	struct slice id;             /* the message id that the client is told too */
+	struct slice recipient;      /* for the "for" clause; empty: none (more than one recipient, or hidden) */
+	const char *tls_version;     /* NULL outside TLS */
+	const char *tls_cipher;
+	unsigned tls_bits;
+	bool esmtp, tls, signed_in,
+		smtputf8; /* the "with" protocol: RFC 3848, 6531: SMTP, ESMTP[S][A], UTF8SMTP[S][A] */
+	bool add_date;
+	bool add_message_id;
+	int64_t unix_us;
+};
+
+/* Folded lines with CRLF, none over 998 bytes whatever the client said. False when it does not fit in `out`;
+ * LIMIT 1,500 bytes are enough always. */
+MUST_USE bool message_trace_write(struct buffer *out, const struct message_trace *trace);
+
+/* "Tue, 24 Nov 2026 10:11:12 +0000" */
+bool message_date_write(struct buffer *out, int64_t unix_us);
+
+#endif

@@ -1,0 +1,130 @@
+/* The server side of an SMTP submission session, as a pure engine: lines and body bytes in, replies and actions out.
+ *
+ * RFC 5321, 6409, 4954 (AUTH), 3207 (STARTTLS), 2920 (PIPELINING), 3030 (CHUNKING), 1870 (SIZE), 6152 (8BITMIME),
+ * 6531 (SMTPUTF8), 2034 (enhanced codes), 9422 (LIMITS). It knows no descriptor, no clock, no TLS and allocates
+ * nothing. The shell (core/server) feeds it and does what the answered action asks, then goes on. Replies are
+ * appended to the buffer that is passed; it must have LIMIT_REPLY_BYTES of room.
+ *
+ * The engine parses, orders and counts; whether an address may be used is the shell's to answer. */
+#ifndef POSTERN_PROTO_SMTP_SESSION_H
+#define POSTERN_PROTO_SMTP_SESSION_H
+
+#include "core/base/buffer.h"
+#include "core/base/limits.h"
+#include "core/base/slice.h"
+#include "proto/sasl.h"
+#include "proto/smtp_body.h"
+#include "proto/smtp_reply.h"
+
+/* What a server block offers; shared by its sessions and outlives them. */
+struct smtp_profile {
+	struct slice hostname;
+	unsigned mechanisms;     /* SASL_… bits; 0: AUTH is not offered */
+	bool starttls;           /* offered while the session is plain */
+	bool plaintext_sign_in;  /* AUTH is offered outside TLS too */
+	bool sign_in_required;   /* MAIL without sign-in is 530 5.7.0 */
+	bool bare_lf_normalised; /* bare LF in message text becomes CRLF; never an end of message */
+	uint64_t message_size_bytes;
+	uint32_t recipients; /* a message */
+	uint32_t errors;     /* 4xx and 5xx replies a session, then 421 4.7.0 and a close */
+};
+
+enum smtp_state {
+	SMTP_START,    /* greeted by us, no EHLO or HELO yet */
+	SMTP_READY,    /* EHLO or HELO done, no transaction */
+	SMTP_SIGN_IN,  /* inside an AUTH exchange */
+	SMTP_MAIL,     /* MAIL accepted */
+	SMTP_RCPT,     /* at least one RCPT accepted */
+	SMTP_DATA,     /* receiving text up to CRLF.CRLF */
+	SMTP_CHUNK,    /* receiving the bytes of a BDAT */
+	SMTP_CHUNKING, /* between BDATs of one message */
+	SMTP_CLOSED,
+};
+
+enum smtp_action {
+	SMTP_CONTINUE,         /* reply (if any) is written: feed what comes next */
+	SMTP_START_TLS,        /* 220 is written: send it, start TLS, then smtp_session_tls_started() */
+	SMTP_BEGIN_SIGN_IN,    /* AUTH is in order: bring an exchange to smtp_session_sign_in_begin() at once */
+	SMTP_VERIFY_SIGN_IN,   /* the exchange holds name and password: verify, then smtp_session_sign_in_end() */
+	SMTP_CHECK_SENDER,     /* session->path is MAIL's: decide, then smtp_session_path_checked() */
+	SMTP_CHECK_RECIPIENT,  /* session->path is RCPT's: decide, then smtp_session_path_checked() */
+	SMTP_RECEIVE,          /* message bytes follow (354 is written for DATA): feed smtp_session_body() */
+	SMTP_MESSAGE_COMPLETE, /* the message is whole, the engine is ready for the next one: commit what was gathered
+	                          and write its reply with smtp_reply_write() in its place in the order */
+	SMTP_MESSAGE_REFUSED,  /* the reply is written: drop what was gathered, envelope and all */
+	SMTP_RESET,            /* RSET, EHLO, …; the reply is written: drop what was gathered */
+	SMTP_CLOSE,            /* the reply is written: send it and close */
+};
+
+enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
+
+struct smtp_session {
+	const struct smtp_profile *profile;
+	uint8_t state; /* enum smtp_state; changed by smtp_session_enter() alone */
+	bool tls;
+	bool esmtp; /* EHLO, not HELO */
+	bool signed_in;
+	bool refusing; /* the message being received will be refused: its bytes are dropped */
+	bool last_chunk;
+	bool smtputf8;     /* MAIL parameter */
+	uint8_t body_type; /* enum smtp_body_type, MAIL parameter */
+	uint8_t sign_in_tries;
+	uint8_t client_name_size;
+	uint32_t errors;
+	uint32_t recipients;    /* accepted in this transaction */
+	uint64_t declared_size; /* MAIL SIZE=, 0: none */
+	uint64_t chunk_left;    /* bytes of the running BDAT still to come */
+	struct smtp_body body;
+	struct sasl_exchange *exchange; /* the shell's; NULL outside SMTP_SIGN_IN */
+	struct slice path; /* without brackets, source route dropped; empty: null reverse path. Valid until the
+	                           next call, while the line that was passed is */
+	uint8_t client_name[LIMIT_CLIENT_NAME_BYTES]; /* EHLO's argument, cut */
+};
+
+/* Starts a session; `tls`: implicit TLS. Writes the 220 greeting. */
+void smtp_session_start(struct smtp_session *session, const struct smtp_profile *profile, bool tls, struct buffer *out);
+
+/* One line, up to and with its CRLF, as it came (an engine that sees the ending can refuse bare CR, LF, NUL). A line of
+ * LIMIT_COMMAND_LINE_BYTES (in an AUTH exchange or for an AUTH command LIMIT_AUTH_LINE_BYTES) without its end is passed to
+ * smtp_session_line_too_long() once; the shell then drops input up to the next LF. */
+MUST_USE enum smtp_action smtp_session_line(struct smtp_session *session, struct slice line, struct buffer *out);
+MUST_USE enum smtp_action smtp_session_line_too_long(struct smtp_session *session, struct buffer *out);
+
+/* The longest line that may come next. */
+size_t smtp_session_line_limit(const struct smtp_session *session);
+
+/* While state is SMTP_DATA or SMTP_CHUNK: raw bytes, changed in place. On return bytes[0 .. *kept) is message text (dot-
+ * stuffing undone), and *consumed says how many raw bytes were taken: fewer than size only when the message or chunk
+ * has ended (the rest is the next command). SMTP_RECEIVE: more is to come; SMTP_CONTINUE: a chunk ended and its reply
+ * is written. */
+MUST_USE enum smtp_action smtp_session_body(struct smtp_session *session, uint8_t *bytes, size_t size, size_t *kept,
+					    size_t *consumed, struct buffer *out);
+
+/* The shell can't take the message now (disk full, no memory): the rest is dropped and answered with this reply. */
+void smtp_session_refuse_message(struct smtp_session *session, enum smtp_status status);
+
+/* `exchange` is the shell's memory, zeroed, and is used until the state leaves SMTP_SIGN_IN; NULL: none to be had (454 4.7.0).
+ * `line` is the AUTH line again. */
+MUST_USE enum smtp_action smtp_session_sign_in_begin(struct smtp_session *session, struct sasl_exchange *exchange,
+						     struct slice line, struct buffer *out);
+
+/* SMTP_SIGN_IN_OK, SMTP_SIGN_IN_WRONG, SMTP_SIGN_IN_UNAVAILABLE, … write the reply and leave SMTP_SIGN_IN. */
+MUST_USE enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smtp_status status,
+						   struct buffer *out);
+
+/* SMTP_SENDER_OK / SMTP_RECIPIENT_OK accept; any other refuses with its reply. `address` for the text of a refusal. */
+MUST_USE enum smtp_action smtp_session_path_checked(struct smtp_session *session, enum smtp_status status,
+						    struct buffer *out);
+
+/* TLS runs: everything known is forgotten (RFC 3207 §4.2); the client starts with EHLO again. */
+void smtp_session_tls_started(struct smtp_session *session);
+
+/* 421 for a reason of the shell's (time-out, shutdown, …) and SMTP_CLOSED. */
+void smtp_session_abort(struct smtp_session *session, enum smtp_status status, struct buffer *out);
+
+static inline bool smtp_session_in_body(const struct smtp_session *session)
+{
+	return session->state == SMTP_DATA || session->state == SMTP_CHUNK;
+}
+
+#endif
