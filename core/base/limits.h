@@ -27,7 +27,10 @@ enum {
 	LIMIT_REPLY_BYTES = 1024,           /* the longest reply of one command (EHLO's) */
 	LIMIT_TURN_REPLY_BYTES = 16 * 1024, /* replies gathered before they must be sent */
 	LIMIT_CLIENT_NAME_BYTES = 64,       /* of the EHLO name, kept for the trace; longer is cut there */
-	LIMIT_SESSION_COMMITS = 16,         /* messages of one session that may wait for the disk */
+	LIMIT_CLIENT_TEXT_BYTES = 160,      /* of a server's reply, kept by our client side for the log */
+	LIMIT_CLIENT_LINE_BYTES = 512,  /* a server's reply line (§4.5.3.1.5); what is longer is read and dropped */
+	LIMIT_CLIENT_REPLY_LINES = 128, /* of one reply; EHLO's has about 15 */
+	LIMIT_SESSION_COMMITS = 16,     /* messages of one session that may wait for the disk */
 
 	/* --- sign-in --- */
 	LIMIT_LOGIN_NAME_BYTES = 254, /* the longest mail address */
