@@ -26,7 +26,8 @@ struct smtp_profile {
 	bool bare_lf_normalised; /* bare LF in message text becomes CRLF; never an end of message */
 	uint64_t message_size_bytes;
 	uint32_t recipients; /* a message */
-	uint32_t errors;     /* 4xx and 5xx replies a session, then 421 4.7.0 and a close */
+	uint32_t errors;     /* 5xx replies a session, then 421 4.7.0 and a close; 0: no bound. 4xx don't count: they
+	                        are our trouble, or ordinary (452 for a recipient too many, RFC 5321 §4.5.3.1.10) */
 };
 
 enum smtp_state {
@@ -42,39 +43,56 @@ enum smtp_state {
 };
 
 enum smtp_action {
-	SMTP_CONTINUE,         /* reply (if any) is written: feed what comes next */
+	SMTP_CONTINUE,         /* reply (if any) is written: feed what comes next, which smtp_session_in_body() tells: a
+	                          BDAT that is refused has its bytes dropped first, whatever the state was before */
 	SMTP_START_TLS,        /* 220 is written: send it, start TLS, then smtp_session_tls_started() */
 	SMTP_BEGIN_SIGN_IN,    /* AUTH is in order: bring an exchange to smtp_session_sign_in_begin() at once */
 	SMTP_VERIFY_SIGN_IN,   /* the exchange holds name and password: verify, then smtp_session_sign_in_end() */
 	SMTP_CHECK_SENDER,     /* session->path is MAIL's: decide, then smtp_session_path_checked() */
 	SMTP_CHECK_RECIPIENT,  /* session->path is RCPT's: decide, then smtp_session_path_checked() */
 	SMTP_RECEIVE,          /* message bytes follow (354 is written for DATA): feed smtp_session_body() */
-	SMTP_MESSAGE_COMPLETE, /* the message is whole, the engine is ready for the next one: commit what was gathered
+	SMTP_MESSAGE_COMPLETE, /* (also from a line: "BDAT 0 LAST") the message is whole, the engine is ready for the next one: commit what was gathered
 	                          and write its reply with smtp_reply_write() in its place in the order */
 	SMTP_MESSAGE_REFUSED,  /* the reply is written: drop what was gathered, envelope and all */
 	SMTP_RESET,            /* RSET, EHLO, …; the reply is written: drop what was gathered */
-	SMTP_CLOSE,            /* the reply is written: send it and close */
+	SMTP_CLOSE,            /* the reply is written: send it, drop what was gathered, close */
 };
 
 enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 
+/* What one MAIL began. Zeroed in one place. When a message is complete or refused it stays readable until the next call. */
+struct smtp_transaction {
+	bool smtputf8;          /* MAIL parameter */
+	uint8_t body_type;      /* enum smtp_body_type, MAIL parameter */
+	uint8_t refusal;        /* enum smtp_status: the reply that the coming message will get; SMTP_OK: none yet */
+	bool failed;            /* private: a BDAT was refused; LAST or RSET ends it */
+	bool ended;             /* private: to be forgotten at the next call */
+	uint32_t recipients;    /* accepted */
+	uint64_t declared_size; /* MAIL SIZE=, 0: none */
+	struct smtp_body body;
+};
+
+/* The BDAT that is running; also one that is out of order, whose bytes come all the same. */
+struct smtp_chunk {
+	uint64_t size;
+	uint64_t left;   /* bytes still to come */
+	uint8_t refusal; /* enum smtp_status: why its bytes are dropped */
+	uint8_t resume;  /* enum smtp_state before it */
+	bool last;
+};
+
 struct smtp_session {
 	const struct smtp_profile *profile;
-	uint8_t state; /* enum smtp_state; changed by smtp_session_enter() alone */
+	uint8_t state;  /* enum smtp_state; changed by smtp_session_enter() alone */
+	uint8_t awaits; /* private: the enum smtp_action that the shell owes an answer to; SMTP_CONTINUE: none */
 	bool tls;
 	bool esmtp; /* EHLO, not HELO */
 	bool signed_in;
-	bool refusing; /* the message being received will be refused: its bytes are dropped */
-	bool last_chunk;
-	bool smtputf8;     /* MAIL parameter */
-	uint8_t body_type; /* enum smtp_body_type, MAIL parameter */
-	uint8_t sign_in_tries;
+	uint8_t sign_in_tries; /* that were wrong */
 	uint8_t client_name_size;
-	uint32_t errors;
-	uint32_t recipients;    /* accepted in this transaction */
-	uint64_t declared_size; /* MAIL SIZE=, 0: none */
-	uint64_t chunk_left;    /* bytes of the running BDAT still to come */
-	struct smtp_body body;
+	uint32_t errors; /* 5xx replies */
+	struct smtp_transaction transaction;
+	struct smtp_chunk chunk;
 	struct sasl_exchange *exchange; /* the shell's; NULL outside SMTP_SIGN_IN */
 	struct slice path; /* without brackets, source route dropped; empty: null reverse path. Valid until the
 	                           next call, while the line that was passed is */
@@ -93,14 +111,19 @@ MUST_USE enum smtp_action smtp_session_line_too_long(struct smtp_session *sessio
 /* The longest line that may come next. */
 size_t smtp_session_line_limit(const struct smtp_session *session);
 
-/* While state is SMTP_DATA or SMTP_CHUNK: raw bytes, changed in place. On return bytes[0 .. *kept) is message text (dot-
- * stuffing undone), and *consumed says how many raw bytes were taken: fewer than size only when the message or chunk
- * has ended (the rest is the next command). SMTP_RECEIVE: more is to come; SMTP_CONTINUE: a chunk ended and its reply
- * is written. */
-MUST_USE enum smtp_action smtp_session_body(struct smtp_session *session, uint8_t *bytes, size_t size, size_t *kept,
-					    size_t *consumed, struct buffer *out);
+/* While smtp_session_in_body(): raw bytes in, message text (dot-stuffing undone) to text[0 .. *kept). *consumed says how
+ * many raw bytes were taken: fewer than size only when the message or chunk has ended (the rest is the next command).
+ * SMTP_RECEIVE: more is to come; SMTP_CONTINUE: a chunk ended and its reply is written. Nothing is kept of a message that
+ * will be refused: smtp_session_is_refusing() tells that early.
+ *
+ * `text` may be `bytes` itself: text never grows, nothing is copied where nothing has to move. Only with
+ * profile->bare_lf_normalised it grows, to 2 × size at most: then `text` is memory of its own, or text + size <= bytes in
+ * the same block (receive into the upper half of the room, and the text takes its place in front). */
+MUST_USE enum smtp_action smtp_session_body(struct smtp_session *session, uint8_t *bytes, size_t size, uint8_t *text,
+					    size_t *kept, size_t *consumed, struct buffer *out);
 
-/* The shell can't take the message now (disk full, no memory): the rest is dropped and answered with this reply. */
+/* The shell can't take the message now (disk full, no memory): the rest is dropped and answered with this reply: DATA at
+ * its end (at once, if it has not come yet), BDAT at the end of the running or next chunk. */
 void smtp_session_refuse_message(struct smtp_session *session, enum smtp_status status);
 
 /* `exchange` is the shell's memory, zeroed, and is used until the state leaves SMTP_SIGN_IN; NULL: none to be had (454 4.7.0).
@@ -112,7 +135,7 @@ MUST_USE enum smtp_action smtp_session_sign_in_begin(struct smtp_session *sessio
 MUST_USE enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smtp_status status,
 						   struct buffer *out);
 
-/* SMTP_SENDER_OK / SMTP_RECIPIENT_OK accept; any other refuses with its reply. `address` for the text of a refusal. */
+/* SMTP_SENDER_OK / SMTP_RECIPIENT_OK accept; any other refuses with its reply. */
 MUST_USE enum smtp_action smtp_session_path_checked(struct smtp_session *session, enum smtp_status status,
 						    struct buffer *out);
 
@@ -125,6 +148,16 @@ void smtp_session_abort(struct smtp_session *session, enum smtp_status status, s
 static inline bool smtp_session_in_body(const struct smtp_session *session)
 {
 	return session->state == SMTP_DATA || session->state == SMTP_CHUNK;
+}
+
+static inline bool smtp_session_is_refusing(const struct smtp_session *session)
+{
+	return session->transaction.refusal != SMTP_OK || session->chunk.refusal != SMTP_OK;
+}
+
+static inline struct slice smtp_session_client_name(const struct smtp_session *session)
+{
+	return slice_of(session->client_name, session->client_name_size);
 }
 
 #endif
