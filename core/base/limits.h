@@ -10,9 +10,16 @@ enum {
 	LIMIT_IO_PARTS = 1024,                  /* IOV_MAX */
 	LIMIT_TURN_COMPLETIONS = 512,           /* so that timers run between batches */
 
+	LIMIT_SUBMISSIONS = 1024,           /* what a turn starts; more only costs a further system call */
+	LIMIT_COMPLETIONS = 4096,           /* the kernel keeps what is over in a list of its own */
+	LIMIT_LOG_BUFFER_BYTES = 64 * 1024, /* lines of one turn: some 300 */
+
 	/* --- stream --- */
 	LIMIT_SMALL_BUFFER_BYTES = 4 * 1024,  /* a turn of replies, a TLS flight with a short chain */
 	LIMIT_LARGE_BUFFER_BYTES = 40 * 1024, /* two full TLS records and a long certificate chain */
+
+	/* --- TLS --- */
+	LIMIT_CERTIFICATE_CHAIN = 16, /* in a certificate file; public chains have 2 to 4 */
 
 	/* --- SMTP (RFC 5321 §4.5.3.1 unless said) --- */
 	LIMIT_COMMAND_LINE_BYTES = 2048, /* 512 and the room that MAIL's extensions add */
@@ -37,16 +44,38 @@ enum {
 	LIMIT_PASSWORD_BYTES = 1024,
 	LIMIT_SIGN_IN_TRIES = 3,      /* failures a session, then it is closed */
 	LIMIT_HASH_TEXT_BYTES = 128,  /* crypto_pwhash_STRBYTES */
+	LIMIT_SIGN_INS = 8192,        /* exchanges that are going on in a worker; more is 454 */
 	LIMIT_HASH_QUEUE = 4096,      /* jobs that wait for a hasher in a worker; more is 454 */
 	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
 	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
 
+	/* --- user database --- */
+	LIMIT_USERS_MAP_GIB = 16,    /* address space, not memory or disk: 60 million users before it must grow */
+	LIMIT_USERS_ROOM_MIB = 1024, /* free in the map before a change begins: several times what a batch writes */
+	LIMIT_USERS_READERS = 512,   /* LMDB's table in the lock file: all workers and many command lines */
+	LIMIT_USERS_BATCH = 50000,   /* changes a transaction of an import: few syncs, some 100 MB of pages */
+	LIMIT_USERS_BATCH_MS = 1000, /* longer than that no other writer should wait for an import */
+
 	/* --- spool --- */
 	LIMIT_INLINE_MESSAGE_BYTES = 256 * 1024, /* larger bodies go to files of their own */
+	LIMIT_TRANSACTIONS = 16384,              /* messages that come in or wait for the disk, a worker; more is 451 */
+	LIMIT_BODY_BLOCKS = 65536,               /* 1 GiB of text a worker has in memory at most */
 	LIMIT_BODY_BLOCK_BYTES = 16 * 1024,      /* a message is received in these */
 	LIMIT_SEGMENT_BYTES = 64 * 1024 * 1024,
 	LIMIT_COMMIT_BYTES = 8 * 1024 * 1024, /* one write of a group commit */
+
+	/* --- delivery --- */
+	LIMIT_DELIVERIES = 256,                 /* that run at once in a worker; 64 unless said */
+	LIMIT_DELIVERY_CHUNK_BYTES = 64 * 1024, /* what one reads or writes at a time; more gains nothing */
+	LIMIT_DELIVERED_TO_BYTES = 16 * 1024,   /* Delivered-To fields of one copy that many recipients share */
+	LIMIT_MAILDIR_PATH_BYTES = 4096,        /* PATH_MAX */
+	LIMIT_OPEN_FOLDERS = 320,               /* Maildirs, of two descriptors each: one a delivery, and 64 to spare */
+	LIMIT_OPEN_FOLDER_MS = 1000,            /* so that one that was moved or removed is noticed */
+	LIMIT_ORDER_CHANGES = 64,               /* records that a queue order has under way */
+	LIMIT_CONTROL_CONNECTIONS = 8,          /* people who type, and their scripts */
+	LIMIT_CONTROL_LINE_BYTES = 256,         /* an order's name and an id */
+	LIMIT_CONTROL_MS = 10000,               /* from connecting to the request, and to take the answer */
 
 	/* --- configuration --- */
 	LIMIT_WORKERS = 64,

@@ -20,27 +20,38 @@ struct user_record {
 
 enum users_status { USERS_OK, USERS_UNKNOWN, USERS_EXISTS, USERS_BAD_NAME, USERS_FAILED };
 
-/* `directory` is made (0700) when writable. Must be opened in the process that uses it (after fork). Any number of processes may have
- * it open, one of them writing at a time. NULL and `error` otherwise. */
+/* `directory` is made (0700) when writable, with the owner of the folder it lies in. Must be opened in the process that
+ * uses it (after fork), once in each. Any number of processes may have it open, one of them writing at a time; one that
+ * is killed harms nobody. Root works as the owner of the directory, so that the server can go on with what root made.
+ * NULL and `error` otherwise. */
 struct users *users_open(const char *directory, bool writable, struct error *error);
+
+/* The same with another size to start the map with, for tests and where address space is scarce: it grows by itself. */
+struct users *users_open_with_map(const char *directory, bool writable, size_t map_bytes, struct error *error);
+
+/* NULL is allowed. What a batch has not stored yet is lost. */
 void users_close(struct users *users);
 
 /* 1–254 bytes, no control character, no blank, no ':' ; UTF-8. */
 MUST_USE bool users_name_is_valid(struct slice name);
 
-/* A microsecond: a read of mapped memory. */
+/* A microsecond: a read of mapped memory. Why it has failed is in the log. */
 MUST_USE enum users_status users_find(struct users *users, struct slice name, struct user_record *record);
 
-/* `replace` false: USERS_EXISTS when it is there. */
+/* `replace` false: USERS_EXISTS when it is there. A disabled user stays disabled. `hash` is one that
+ * password_hash_is_valid() takes. */
 MUST_USE enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace,
 				     struct error *error);
 MUST_USE enum users_status users_remove(struct users *users, struct slice name, struct error *error);
+MUST_USE enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled,
+					      struct error *error);
 
-/* Many puts, one transaction each LIMIT thousand: for import. Begin, put…, end. */
-MUST_USE bool users_batch_begin(struct users *users, struct error *error);
+/* Many changes in few transactions, for import: begin, put…, end. They are stored when LIMIT_USERS_BATCH have come, when
+ * the first is LIMIT_USERS_BATCH_MS old and the next comes, and at the end. USERS_FAILED loses those not stored yet. */
+void users_batch_begin(struct users *users);
 MUST_USE bool users_batch_end(struct users *users, struct error *error);
 
-/* In order of name; the callback answers false to stop. */
+/* In order of name; the callback answers false to stop. It may find users, not change them. */
 typedef bool users_each(void *context, struct slice name, const struct user_record *record);
 MUST_USE bool users_walk(struct users *users, users_each *each, void *context, struct error *error);
 MUST_USE bool users_count(struct users *users, uint64_t *count);

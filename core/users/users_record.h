@@ -1,0 +1,27 @@
+/* How a user stands in the database: key and value as bytes. Private to core/users.
+ *
+ * Key: the name with its ASCII letters in lower case, so that the order is the name's and finding needs no case.
+ * Value: a layout number first, so that a later Postern can read what an earlier one wrote. */
+#ifndef POSTERN_USERS_USERS_RECORD_H
+#define POSTERN_USERS_USERS_RECORD_H
+
+#include "core/base/buffer.h"
+#include "core/users/users.h"
+
+enum {
+	USERS_LAYOUT = 1,
+	USERS_FLAG_DISABLED = 1,
+	/* layout, flags, version, time, and name and hash behind a byte each for their sizes */
+	USERS_VALUE_BYTES = 1 + 1 + 8 + 8 + 1 + LIMIT_LOGIN_NAME_BYTES + 1 + LIMIT_HASH_TEXT_BYTES,
+};
+
+/* `name` must be no longer than LIMIT_LOGIN_NAME_BYTES. The key's bytes are `storage`'s. */
+struct slice users_fold_name(uint8_t storage[LIMIT_LOGIN_NAME_BYTES], struct slice name);
+
+/* False when the buffer has no room: with USERS_VALUE_BYTES it always has. */
+MUST_USE bool users_record_encode(struct buffer *value, struct slice name, const struct user_record *record);
+
+/* False for what no Postern up to this one has written. `name` points into the value. */
+MUST_USE bool users_record_decode(struct slice value, struct slice *name, struct user_record *record);
+
+#endif

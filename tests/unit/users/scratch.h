@@ -1,0 +1,80 @@
+/* A folder of its own for a test, and child processes that end with it. */
+#ifndef POSTERN_TESTS_USERS_SCRATCH_H
+#define POSTERN_TESTS_USERS_SCRATCH_H
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct scratch {
+	char path[64];
+	char database[80]; /* "…/users", not made yet */
+};
+
+static inline void scratch_make(struct scratch *scratch)
+{
+	snprintf(scratch->path, sizeof scratch->path, "/tmp/postern-test-users-XXXXXX");
+	if (!mkdtemp(scratch->path))
+		abort();
+	snprintf(scratch->database, sizeof scratch->database, "%s/users", scratch->path);
+}
+
+static inline void scratch_remove_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+	if (!folder)
+		return;
+	for (struct dirent *entry; (entry = readdir(folder));) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		char inner[512];
+		snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+		if (entry->d_type == DT_DIR)
+			scratch_remove_folder(inner);
+		else
+			unlink(inner);
+	}
+	closedir(folder);
+	rmdir(path);
+}
+
+static inline void scratch_remove(struct scratch *scratch)
+{
+	scratch_remove_folder(scratch->path);
+}
+
+/* fork(), and the child dies with the test. */
+static inline pid_t scratch_fork(void)
+{
+	fflush(NULL);
+	pid_t child = fork();
+	if (child < 0)
+		abort();
+	if (child == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return child;
+}
+
+/* The exit status, or -1 when a signal ended it. */
+static inline int scratch_wait(pid_t child)
+{
+	int status = 0;
+	while (waitpid(child, &status, 0) < 0)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static inline uint64_t scratch_now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+#endif
