@@ -7,15 +7,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/limits.h"
+
 static enum log_level lowest = LOG_INFO;
 static int log_fd = 2;
 static int64_t turn_unix_us;
 static const char *process_field = "";
 
+/* Lines that wait for log_flush(); empty while `buffering` is off. */
+static uint8_t waiting[LIMIT_LOG_BUFFER_BYTES];
+static size_t waiting_size;
+static bool buffering;
+
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 void log_configure(enum log_level level, int fd)
 {
+	log_flush();
 	lowest = level;
 	log_fd = fd;
 }
@@ -28,6 +36,32 @@ enum log_level log_level(void)
 void log_set_time(const struct clock_now *now)
 {
 	turn_unix_us = now->unix_us;
+}
+
+/* A log that can't be written must not stop the mail: there is nowhere left to say so. */
+static void write_out(const uint8_t *bytes, size_t size)
+{
+	while (size) {
+		ssize_t written = write(log_fd, bytes, size);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return;
+		bytes += written;
+		size -= (size_t)written;
+	}
+}
+
+void log_flush(void)
+{
+	write_out(waiting, waiting_size);
+	waiting_size = 0;
+}
+
+void log_set_buffered(bool buffered)
+{
+	log_flush();
+	buffering = buffered;
 }
 
 void log_set_process(const char *process)
@@ -157,11 +191,16 @@ void log_end(struct log_line *line)
 		line->text.size += 3;
 	}
 	line->storage[line->text.size++] = '\n';
-	ssize_t written;
-	do
-		written = write(log_fd, line->storage, line->text.size);
-	while (written < 0 && errno == EINTR);
-	/* A log that can't be written must not stop the mail: there is nowhere left to say so. */
+	if (!buffering) {
+		write_out(line->storage, line->text.size);
+		return;
+	}
+	if (line->text.size > sizeof waiting - waiting_size)
+		log_flush();
+	memcpy(waiting + waiting_size, line->storage, line->text.size);
+	waiting_size += line->text.size;
+	if (line->level >= LOG_ERROR)
+		log_flush();
 }
 
 void log_message(enum log_level level, const char *event, const char *format, ...)

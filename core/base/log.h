@@ -3,8 +3,8 @@
  *   2026-11-24T10:11:12.345Z info accepted worker=0 session=3f2a id=0K3… size=1043
  *
  * A value with a space, quote, control or non-ASCII byte is quoted and escaped, so that nothing that a client sends can
- * start a line or a field of its own. A line is written with one write() and is never longer than
- * 2048 bytes (cut with "…"). Secrets are never passed to the log: that is the caller's duty. */
+ * start a line or a field of its own. A line is written whole, never mixed with another process', and is never longer
+ * than 2048 bytes (cut with "…"). Secrets are never passed to the log: that is the caller's duty. */
 #ifndef POSTERN_BASE_LOG_H
 #define POSTERN_BASE_LOG_H
 
@@ -21,6 +21,14 @@ enum log_level log_level(void);
 
 /* Sets the time that lines carry until the next call; with unix_us 0 each line asks the system. The loop sets it. */
 void log_set_time(const struct clock_now *now);
+
+/* A line leaves at log_end(), unless lines are buffered: then the lines of a turn of the loop leave together, in one
+ * write, when the loop is about to wait; also when LIMIT_LOG_BUFFER_BYTES are full, and at once with a line of
+ * LOG_ERROR. A process that has set this calls log_flush() before it forks or ends. Off by default. */
+void log_set_buffered(bool buffered);
+
+/* Writes what is buffered. */
+void log_flush(void);
 
 /* Name of this process in each line, e.g. "worker=0"; a literal or otherwise immortal text; "" for none. */
 void log_set_process(const char *process);

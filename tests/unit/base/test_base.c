@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -157,6 +158,49 @@ static void log_values_are_quoted(void **state)
 	close(ends[1]);
 }
 
+static size_t bytes_in(int fd)
+{
+	int size = 0;
+	assert_int_equal(ioctl(fd, FIONREAD, &size), 0);
+	return (size_t)size;
+}
+
+static void log_info_line(const char *event)
+{
+	struct log_line line;
+	assert_true(log_begin(&line, LOG_INFO, event));
+	log_end(&line);
+}
+
+static void log_lines_leave_together(void **state)
+{
+	(void)state;
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	log_configure(LOG_INFO, ends[1]);
+	log_set_buffered(true);
+	log_info_line("one");
+	log_info_line("two");
+	assert_int_equal(bytes_in(ends[0]), 0);
+	log_flush();
+	char text[256];
+	ssize_t size = read(ends[0], text, sizeof text - 1);
+	assert_int_equal(size, 2 * (24 + strlen(" info one\n")));
+	log_info_line("three");
+	log_message(LOG_ERROR, "four", "leaves at once, with what was before it");
+	assert_true(bytes_in(ends[0]) > 60);
+	assert_true(read(ends[0], text, sizeof text - 1) > 0);
+
+	/* What doesn't fit pushes out what waits. */
+	for (size_t i = 0; bytes_in(ends[0]) == 0 && i < 10000; i++)
+		log_info_line("filling");
+	assert_true(bytes_in(ends[0]) > 60000);
+	log_configure(LOG_INFO, 2);
+	log_set_buffered(false);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +211,7 @@ int main(void)
 		cmocka_unit_test(map_agrees_with_an_array),
 		cmocka_unit_test(list_moves_whole),
 		cmocka_unit_test(log_values_are_quoted),
+		cmocka_unit_test(log_lines_leave_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
