@@ -13,6 +13,7 @@
  * - Callbacks run from loop_turn() only, after the completions of the turn were collected; a callback is never called
  *   from inside the function that starts or cancels. Starting and cancelling operations inside callbacks is normal.
  * - Results are as the system call's: bytes or 0, or a negative errno value.
+ * - A descriptor may have one receive (or accept), one send (or connect) and any number of polls at the same time.
  * - One thread; no function may be called from another one or from a signal handler.
  *
  * Receiving waits for nobody: a connection that waits for input holds no buffer. The bytes come in a buffer of the
@@ -60,20 +61,25 @@ enum loop_op_kind {
 	LOOP_ALLOCATE,
 };
 
-/* 64 bytes; there are two in every connection. Everything but `done` is private to the loop. */
+/* 56 bytes; there are two in every connection. Everything but `done` is private to the loop. */
 struct loop_op {
-	loop_callback *done;
-	struct list link; /* the back end's: queue of what is waiting, ready or in flight */
+	loop_callback *done; /* NULL: nobody wants to know, loop_await() does */
+	struct list link;    /* the back end's: queue of what is waiting or ready */
 	int32_t fd;
-	uint8_t kind; /* enum loop_op_kind */
-	uint8_t flags;
-	uint16_t detail;
+	uint8_t kind;    /* enum loop_op_kind */
+	uint8_t flags;   /* the back end's */
+	uint16_t detail; /* poll: events; read, write: number of parts; open, make directory: mode; sync: data only */
+	int32_t result;  /* of the last completion */
+	union {
+		uint32_t option; /* open: flags; write: enum loop_write_flags */
+		uint32_t sent;   /* send: bytes that have gone */
+	};
 	union {
 		struct slice bytes; /* send */
 		struct {
 			const struct iovec *parts;
 			uint64_t offset;
-		}; /* read, write: `detail` parts */
+		}; /* read, write */
 		struct {
 			const struct sockaddr *address;
 			uint64_t length;
@@ -81,10 +87,6 @@ struct loop_op {
 		struct {
 			const char *path, *new_path;
 		}; /* open, rename, unlink, make directory */
-		struct {
-			int32_t result;
-			uint32_t buffer;
-		}; /* a completion that waits for its callback */
 	};
 };
 
@@ -105,7 +107,7 @@ enum loop_kind { LOOP_AUTO, LOOP_IO_URING, LOOP_EPOLL };
 
 struct loop_settings {
 	enum loop_kind kind;      /* LOOP_AUTO: io_uring where the kernel lets us, else epoll */
-	uint32_t receive_buffers; /* how many, of LIMIT_RECEIVE_BUFFER_BYTES each; a power of two */
+	uint32_t receive_buffers; /* of LIMIT_RECEIVE_BUFFER_BYTES; a power of two; 0: LIMIT_RECEIVE_BUFFERS */
 };
 
 /* NULL and `error` when the kind can't be had. With LOOP_AUTO and no io_uring, `error` says why it fell back
@@ -121,15 +123,17 @@ const char *loop_name(const struct loop *loop);
 /* The time at the start of this turn; all callbacks of a turn see the same. */
 const struct clock_now *loop_now(const struct loop *loop);
 
-/* Submits what was started, waits for at least one completion or the next timer, collects, runs the callbacks.
- * With wait false it only looks. False, with `error`, when the loop itself is broken: the process ends. */
+/* Writes the buffered log, submits what was started, waits for at least one completion or the next timer, collects, runs
+ * the callbacks, then the timers that are due: what came in time is seen before its time-out. With wait false it only
+ * looks. False, with `error`, when the loop itself is broken: the process ends. */
 MUST_USE bool loop_turn(struct loop *loop, bool wait, struct error *error);
 
 /* Turns until the operation has had its last callback: for start-up and the command line, where there is nothing
  * else to do. Not from inside a callback. The result is the last completion's. */
 int32_t loop_await(struct loop *loop, struct loop_op *op);
 
-/* --- sockets; descriptors are non-blocking or not as they come, the loop copes with both --- */
+/* --- sockets; blocking or not as they come: the loop copes with both, and may make listening and connecting ones
+ * non-blocking --- */
 
 /* Each callback: result is a new descriptor (close-on-exec) or an error. After an error with `more` unset (EMFILE, …)
  * the owner starts it again when it thinks fit. */
@@ -199,7 +203,8 @@ int64_t loop_file_size(struct loop *loop, int fd);
 
 /* --- timers: see timer.h; starting, moving and stopping one is O(1) --- */
 
-/* Runs `timer` once, `after_ms` from the start of this turn (rounded up to the wheel's tick); moves it when running. */
+/* Runs `timer` once, `after_ms` from the start of this turn (rounded up to the wheel's tick); moves it when running.
+ * With 0 it runs in the next turn, which then does not wait: for work that must not be nested. */
 void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms);
 void loop_timer_stop(struct loop *loop, struct timer *timer);
 

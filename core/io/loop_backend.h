@@ -14,9 +14,9 @@ struct loop_backend {
 	void (*start)(struct loop *loop, struct loop_op *op);
 	void (*cancel)(struct loop *loop, struct loop_op *op);
 
-	/* Submit, wait at most wait_ms (UINT64_MAX: for ever) for one completion, collect without calling back.
-	 * The time is read by the back end right after the wait: it fills loop->now. */
-	bool (*wait)(struct loop *loop, uint64_t wait_ms, struct error *error);
+	/* Submit, wait at most wait_ns (UINT64_MAX: for ever) for one completion, collect without calling back.
+	 * A signal may end it early. The time is read by the back end right after the wait: it fills loop->now. */
+	bool (*wait)(struct loop *loop, uint64_t wait_ns, struct error *error);
 
 	/* Run the callbacks of what wait() collected, each through loop_complete(). */
 	void (*dispatch)(struct loop *loop);
@@ -39,11 +39,15 @@ struct loop {
 /* For back ends: set up the shared part, with the time now. */
 void loop_init(struct loop *loop, const struct loop_backend *backend, const struct clock_now *now);
 
-/* For back ends: ends the operation (unless `more`) and runs its callback. */
+/* For back ends: ends the operation (unless `more`) and runs its callback, after which it must not be touched. */
 void loop_complete(struct loop_op *op, int32_t result, bool more, struct slice bytes);
 
-/* The system's clocks. */
+/* For the back ends on the real system: its clocks, and what blocks anyway. */
 struct clock_now loop_system_time(void);
+bool loop_system_list_directory(struct loop *loop, const char *path, loop_directory_entry *entry, void *context,
+				struct error *error);
+int64_t loop_system_file_size(struct loop *loop, int fd);
+void loop_system_shutdown(struct loop *loop, int fd);
 
 struct loop *loop_uring_create(const struct loop_settings *settings, struct error *error);
 struct loop *loop_epoll_create(const struct loop_settings *settings, struct error *error);

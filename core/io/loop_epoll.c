@@ -1,0 +1,487 @@
+/* The epoll back end of the loop: where io_uring can't be had.
+ *
+ * A descriptor is registered once, edge-triggered, for everything; what epoll says is remembered in its `watch`, so
+ * starting an operation costs no system call. An operation is in one of two queues: its descriptor's `waiting` (for an
+ * edge), or the loop's `ready` (to be tried). Trying happens at dispatch only, one operation at a time and in turn,
+ * since a receive's bytes live in the one buffer of the loop and only for the callback.
+ *
+ * File operations have nothing to wait for: they are done at dispatch, inline. That blocks the process for the time
+ * of a disk write; io_uring is the answer to that. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/limits.h"
+#include "core/io/loop_backend.h"
+
+enum readiness { READY_IN = 1, READY_OUT = 2, READY_HUNG_UP = 4 };
+
+/* op->flags */
+enum {
+	OP_SETTLED = 1, /* op->result is what the callback will be told: cancelled, or could not start */
+	OP_BEGUN = 2,   /* connect(2) was called */
+};
+
+/* What an attempt answers when it has to wait for an edge; no errno value. */
+enum { WOULD_BLOCK = INT32_MIN };
+
+struct watch {
+	struct list waiting; /* operations that need an edge */
+	uint8_t ready;       /* enum readiness: what came and was not used up */
+	bool registered;
+	bool accepted; /* nobody else has this socket: closing it unregisters it */
+	bool stream;   /* a short read has emptied it */
+};
+
+/* Watches never move, since list heads may not: the table grows by blocks. */
+enum { BLOCK_WATCHES = 256 };
+
+struct loop_epoll {
+	struct loop loop;
+	int epoll_fd;
+	bool no_pwait2; /* a kernel before 5.11 */
+	struct watch **blocks;
+	size_t block_count;
+	struct list ready;
+	struct epoll_event events[LIMIT_TURN_COMPLETIONS];
+	uint8_t buffer[LIMIT_RECEIVE_BUFFER_BYTES];
+};
+
+/* --- watches --- */
+
+static struct watch *find_watch(const struct loop_epoll *epoll, int fd)
+{
+	size_t block = (size_t)fd / BLOCK_WATCHES;
+	if (fd < 0 || block >= epoll->block_count || !epoll->blocks[block])
+		return NULL;
+	return &epoll->blocks[block][(size_t)fd % BLOCK_WATCHES];
+}
+
+static bool grow_blocks(struct loop_epoll *epoll, size_t block)
+{
+	if (block >= epoll->block_count) {
+		size_t count = 2 * block + 4;
+		struct watch **blocks = realloc(epoll->blocks, count * sizeof *blocks);
+		if (!blocks)
+			return false;
+		memset(blocks + epoll->block_count, 0, (count - epoll->block_count) * sizeof *blocks);
+		epoll->blocks = blocks;
+		epoll->block_count = count;
+	}
+	if (epoll->blocks[block])
+		return true;
+	struct watch *watches = calloc(BLOCK_WATCHES, sizeof *watches);
+	if (!watches)
+		return false;
+	for (size_t i = 0; i < BLOCK_WATCHES; i++)
+		list_init(&watches[i].waiting);
+	epoll->blocks[block] = watches;
+	return true;
+}
+
+static struct watch *make_watch(struct loop_epoll *epoll, int fd)
+{
+	struct watch *watch = find_watch(epoll, fd);
+	if (watch || fd < 0 || !grow_blocks(epoll, (size_t)fd / BLOCK_WATCHES))
+		return watch;
+	return find_watch(epoll, fd);
+}
+
+static void forget(struct watch *watch)
+{
+	ASSERT(list_is_empty(&watch->waiting));
+	watch->ready = 0;
+	watch->registered = watch->accepted = watch->stream = false;
+}
+
+static bool is_byte_stream(int fd)
+{
+	int type = 0;
+	socklen_t size = sizeof type;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/* 0 or a negative errno value. */
+static int32_t register_watch(struct loop_epoll *epoll, struct watch *watch, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd };
+	/* Still there from before: somebody closed a copy of the descriptor and the loop was not told. */
+	if (epoll_ctl(epoll->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 &&
+	    (errno != EEXIST || epoll_ctl(epoll->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0))
+		return -errno;
+	watch->registered = true;
+	watch->stream = is_byte_stream(fd);
+	/* A new socket can nearly always be written to; where not, the attempt says so. */
+	watch->ready = READY_OUT;
+	return 0;
+}
+
+static int32_t make_non_blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+		return -errno;
+	return 0;
+}
+
+/* --- attempts: each answers the operation's result, or WOULD_BLOCK --- */
+
+static int32_t would_block(struct watch *watch, uint8_t used_up)
+{
+	watch->ready &= (uint8_t)~used_up;
+	return WOULD_BLOCK;
+}
+
+static int32_t try_accept(struct loop_epoll *epoll, struct loop_op *op)
+{
+	int fd = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return errno == EAGAIN ? would_block(find_watch(epoll, op->fd), READY_IN) : -errno;
+	struct watch *watch = make_watch(epoll, fd);
+	if (!watch) {
+		close(fd);
+		return -ENOMEM;
+	}
+	/* The number is new, so whatever is known about it is from a descriptor closed behind the loop's back. */
+	forget(watch);
+	watch->accepted = true;
+	return fd;
+}
+
+static int32_t try_receive(struct loop_epoll *epoll, struct loop_op *op)
+{
+	struct watch *watch = find_watch(epoll, op->fd);
+	ssize_t got = recv(op->fd, epoll->buffer, sizeof epoll->buffer, MSG_DONTWAIT);
+	if (got < 0)
+		return errno == EAGAIN ? would_block(watch, READY_IN | READY_HUNG_UP) : -errno;
+	/* A short read has emptied the socket, and the next bytes are an edge. The end of the stream is none when it
+	 * was announced before. */
+	if (watch->stream && got > 0 && (size_t)got < sizeof epoll->buffer && !(watch->ready & READY_HUNG_UP))
+		watch->ready &= (uint8_t)~READY_IN;
+	return (int32_t)got;
+}
+
+static int32_t try_send(struct loop_epoll *epoll, struct loop_op *op)
+{
+	/* At least once: an empty packet is a packet. */
+	do {
+		ssize_t gone =
+			send(op->fd, op->bytes.data + op->sent, op->bytes.size - op->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (gone < 0)
+			return errno == EAGAIN ? would_block(find_watch(epoll, op->fd), READY_OUT) : -errno;
+		op->sent += (uint32_t)gone;
+	} while (op->sent < op->bytes.size);
+	return (int32_t)op->sent;
+}
+
+static int32_t try_connect(struct loop_epoll *epoll, struct loop_op *op)
+{
+	/* Asked again, connect(2) tells how the first call went. */
+	int status = connect(op->fd, op->address, (socklen_t)op->length);
+	bool again = op->flags & OP_BEGUN;
+	op->flags |= OP_BEGUN;
+	if (status == 0 || (again && errno == EISCONN))
+		return 0;
+	if (errno == EINPROGRESS || errno == EALREADY || errno == EINTR)
+		return would_block(find_watch(epoll, op->fd), READY_OUT | READY_HUNG_UP);
+	return -errno;
+}
+
+/* The owner uses up readiness by itself, so what was remembered may be gone: the kernel is asked. */
+static int32_t try_poll(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	struct pollfd asked = { .fd = op->fd, .events = (short)op->detail };
+	int count = poll(&asked, 1, 0);
+	if (count < 0)
+		return -errno;
+	if (asked.revents & POLLNVAL)
+		return -EBADF;
+	return count ? (uint16_t)asked.revents : WOULD_BLOCK;
+}
+
+static int32_t try_read(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	ssize_t got = preadv(op->fd, op->parts, op->detail, (off_t)op->offset);
+	return got < 0 ? -errno : (int32_t)got;
+}
+
+static int32_t try_write(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	int flags = op->option & LOOP_WRITE_DURABLE ? RWF_DSYNC : 0;
+	ssize_t gone = pwritev2(op->fd, op->parts, op->detail, (off_t)op->offset, flags);
+	return gone < 0 ? -errno : (int32_t)gone;
+}
+
+static int32_t as_result(int status)
+{
+	return status < 0 ? -errno : status;
+}
+
+static int32_t try_sync(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	return as_result(op->detail ? fdatasync(op->fd) : fsync(op->fd));
+}
+
+static int32_t try_open(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	return as_result(openat(op->fd, op->path, (int)op->option, op->detail));
+}
+
+static int32_t try_rename(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	return as_result(renameat(op->fd, op->path, op->fd, op->new_path));
+}
+
+static int32_t try_unlink(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	return as_result(unlinkat(op->fd, op->path, 0));
+}
+
+static int32_t try_make_directory(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	return as_result(mkdirat(op->fd, op->path, op->detail));
+}
+
+static int32_t try_allocate(struct loop_epoll *epoll, struct loop_op *op)
+{
+	(void)epoll;
+	return as_result(fallocate(op->fd, 0, 0, (off_t)op->length));
+}
+
+struct operation {
+	int32_t (*attempt)(struct loop_epoll *epoll, struct loop_op *op);
+	uint8_t needs;       /* enum readiness; 0: nothing to wait for */
+	bool try_first;      /* what is remembered doesn't help: try, then wait */
+	bool must_not_block; /* its system call has no flag for that */
+};
+
+static const struct operation operations[] = {
+	[LOOP_ACCEPT] = { try_accept, READY_IN, .must_not_block = true },
+	[LOOP_RECEIVE] = { try_receive, READY_IN },
+	[LOOP_SEND] = { try_send, READY_OUT },
+	[LOOP_CONNECT] = { try_connect, READY_OUT, .try_first = true, .must_not_block = true },
+	[LOOP_POLL] = { try_poll, READY_IN | READY_OUT | READY_HUNG_UP, .try_first = true },
+	[LOOP_READ] = { try_read },
+	[LOOP_WRITE] = { try_write },
+	[LOOP_SYNC] = { try_sync },
+	[LOOP_OPEN] = { try_open },
+	[LOOP_RENAME] = { try_rename },
+	[LOOP_UNLINK] = { try_unlink },
+	[LOOP_MAKE_DIRECTORY] = { try_make_directory },
+	[LOOP_ALLOCATE] = { try_allocate },
+};
+
+/* --- the back end --- */
+
+static void settle(struct loop_epoll *epoll, struct loop_op *op, int32_t result)
+{
+	list_remove(&op->link);
+	op->result = result;
+	op->flags |= OP_SETTLED;
+	list_append(&epoll->ready, &op->link);
+}
+
+/* Makes the descriptor's watch ready for the operation; 0 or a negative errno value. */
+static int32_t prepare_watch(struct loop_epoll *epoll, struct loop_op *op)
+{
+	struct watch *watch = make_watch(epoll, op->fd);
+	if (!watch)
+		return op->fd < 0 ? -EBADF : -ENOMEM;
+	int32_t status = 0;
+	if (!watch->registered)
+		status = register_watch(epoll, watch, op->fd);
+	if (status == 0 && operations[op->kind].must_not_block)
+		status = make_non_blocking(op->fd);
+	return status;
+}
+
+static void epoll_start(struct loop *loop, struct loop_op *op)
+{
+	struct loop_epoll *epoll = (struct loop_epoll *)loop;
+	const struct operation *operation = &operations[op->kind];
+	if (!operation->needs) {
+		list_append(&epoll->ready, &op->link);
+		return;
+	}
+	int32_t status = prepare_watch(epoll, op);
+	if (status < 0) {
+		settle(epoll, op, status);
+		return;
+	}
+	struct watch *watch = find_watch(epoll, op->fd);
+	if (operation->try_first || watch->ready & operation->needs)
+		list_append(&epoll->ready, &op->link);
+	else
+		list_append(&watch->waiting, &op->link);
+}
+
+static void epoll_cancel(struct loop *loop, struct loop_op *op)
+{
+	if (!(op->flags & OP_SETTLED))
+		settle((struct loop_epoll *)loop, op, -ECANCELED);
+}
+
+static uint8_t readiness_of(uint32_t events)
+{
+	uint8_t ready = 0;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		ready |= READY_HUNG_UP | READY_IN;
+	if (events & (EPOLLHUP | EPOLLERR | EPOLLOUT))
+		ready |= READY_OUT;
+	if (events & EPOLLIN)
+		ready |= READY_IN;
+	return ready;
+}
+
+static void note_event(struct loop_epoll *epoll, const struct epoll_event *event)
+{
+	struct watch *watch = find_watch(epoll, event->data.fd);
+	if (!watch || !watch->registered)
+		return;
+	uint8_t came = readiness_of(event->events);
+	watch->ready |= came;
+	struct list *head = &watch->waiting;
+	for (struct list *node = head->next, *next; node != head; node = next) {
+		next = node->next;
+		struct loop_op *op = CONTAINER_OF(node, struct loop_op, link);
+		if (!(operations[op->kind].needs & came))
+			continue;
+		list_remove(node);
+		list_append(&epoll->ready, node);
+	}
+}
+
+static int wait_for_events(struct loop_epoll *epoll, uint64_t wait_ns)
+{
+	enum { NS_PER_S = 1000000000 };
+	if (!epoll->no_pwait2) {
+		struct timespec span = { (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
+		int count = epoll_pwait2(epoll->epoll_fd, epoll->events, LIMIT_TURN_COMPLETIONS,
+					 wait_ns == UINT64_MAX ? NULL : &span, NULL);
+		if (count >= 0 || errno != ENOSYS)
+			return count;
+		epoll->no_pwait2 = true;
+	}
+	uint64_t ms = wait_ns / CLOCK_NS_PER_MS + (wait_ns % CLOCK_NS_PER_MS != 0);
+	int wait_ms = wait_ns == UINT64_MAX ? -1 : ms > INT32_MAX ? INT32_MAX : (int)ms;
+	return epoll_wait(epoll->epoll_fd, epoll->events, LIMIT_TURN_COMPLETIONS, wait_ms);
+}
+
+static bool epoll_wait_and_collect(struct loop *loop, uint64_t wait_ns, struct error *error)
+{
+	struct loop_epoll *epoll = (struct loop_epoll *)loop;
+	int count = wait_for_events(epoll, list_is_empty(&epoll->ready) ? wait_ns : 0);
+	if (count < 0 && errno != EINTR)
+		return error_set_errno(error, errno, "epoll_wait failed");
+	loop->now = loop_system_time();
+	for (int i = 0; i < count; i++)
+		note_event(epoll, &epoll->events[i]);
+	return true;
+}
+
+/* Takes its turn: the operation that was ready for longest. False when there is none. */
+static bool run_next(struct loop_epoll *epoll)
+{
+	struct list *node = list_take_first(&epoll->ready);
+	if (!node)
+		return false;
+	struct loop_op *op = CONTAINER_OF(node, struct loop_op, link);
+	int32_t result = op->result;
+	if (!(op->flags & OP_SETTLED))
+		result = operations[op->kind].attempt(epoll, op);
+	struct slice bytes = { NULL, 0 };
+	bool more = false;
+	if (result == WOULD_BLOCK) {
+		list_append(&find_watch(epoll, op->fd)->waiting, &op->link);
+		return true;
+	}
+	if (op->kind == LOOP_ACCEPT && result >= 0) {
+		more = true;
+		list_append(&epoll->ready, &op->link);
+	}
+	if (op->kind == LOOP_RECEIVE && result > 0)
+		bytes = slice_of(epoll->buffer, (size_t)result);
+	loop_complete(op, result, more, bytes);
+	return true;
+}
+
+/* What callbacks start is tried in the same turn where it can be, which saves a wait for each reply; within a bound,
+ * so that timers and new edges have their turn. */
+static void epoll_dispatch(struct loop *loop)
+{
+	struct loop_epoll *epoll = (struct loop_epoll *)loop;
+	for (size_t i = 0; i < LIMIT_TURN_COMPLETIONS && run_next(epoll); i++)
+		;
+}
+
+static void epoll_close(struct loop *loop, int fd)
+{
+	struct loop_epoll *epoll = (struct loop_epoll *)loop;
+	struct watch *watch = find_watch(epoll, fd);
+	if (watch) {
+		/* Closing unregisters only the last descriptor of a socket; another process may have one too. */
+		if (watch->registered && !watch->accepted)
+			epoll_ctl(epoll->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		forget(watch);
+	}
+	close(fd);
+}
+
+static void epoll_destroy(struct loop *loop)
+{
+	struct loop_epoll *epoll = (struct loop_epoll *)loop;
+	ASSERT(list_is_empty(&epoll->ready));
+	close(epoll->epoll_fd);
+	for (size_t i = 0; i < epoll->block_count; i++)
+		free(epoll->blocks[i]);
+	free(epoll->blocks);
+	free(epoll);
+}
+
+static const struct loop_backend backend = {
+	.name = "epoll",
+	.start = epoll_start,
+	.cancel = epoll_cancel,
+	.wait = epoll_wait_and_collect,
+	.dispatch = epoll_dispatch,
+	.close = epoll_close,
+	.shutdown = loop_system_shutdown,
+	.list_directory = loop_system_list_directory,
+	.file_size = loop_system_file_size,
+	.destroy = epoll_destroy,
+};
+
+struct loop *loop_epoll_create(const struct loop_settings *settings, struct error *error)
+{
+	(void)settings;
+	struct loop_epoll *epoll = calloc(1, sizeof *epoll);
+	if (!epoll) {
+		error_set(error, "no memory for the loop");
+		return NULL;
+	}
+	epoll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll->epoll_fd < 0) {
+		error_set_errno(error, errno, "epoll_create1 failed");
+		free(epoll);
+		return NULL;
+	}
+	list_init(&epoll->ready);
+	struct clock_now now = loop_system_time();
+	loop_init(&epoll->loop, &backend, &now);
+	return &epoll->loop;
+}
