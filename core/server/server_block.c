@@ -1,0 +1,75 @@
+/* What the sessions of a server block share; see server_block.h. */
+#include "core/server/server_block.h"
+
+static struct smtp_profile make_profile(const struct config_server *config, enum listener_mode mode)
+{
+	return (struct smtp_profile){
+		.hostname = slice_from_text(config->hostname),
+		.mechanisms = config->mechanisms,
+		.starttls = mode == LISTENER_STARTTLS,
+		.plaintext_sign_in = config->plaintext_sign_in,
+		.sign_in_required = !config->relay_default,
+		.bare_lf_normalised = config->bare_lf_normalised,
+		.message_size_bytes = config->limits.message_size,
+		.recipients = config->limits.recipients,
+		.errors = config->limits.errors,
+	};
+}
+
+static bool load_certificates(struct server_block *block, const uint8_t *ticket_secret, struct error *error)
+{
+	const struct config_server *config = block->config;
+	if (config->certificate_count == 0)
+		return true;
+	struct tls_server_settings settings = {
+		.certificate_file = config->certificates[0].certificate,
+		.key_file = config->certificates[0].key,
+		.min_version = config->tls_min_version,
+		.max_version = TLS_VERSION_1_3,
+	};
+	memcpy(settings.ticket_secret, ticket_secret, sizeof settings.ticket_secret);
+	block->tls = tls_server_context_create(&settings, error);
+	if (!block->tls)
+		return false;
+	for (size_t i = 1; i < config->certificate_count; i++) {
+		const struct config_certificate *further = &config->certificates[i];
+		if (!tls_context_add_name(block->tls, further->name, further->certificate, further->key, error))
+			return false;
+	}
+	return true;
+}
+
+bool server_block_init(struct server_block *block, const struct config_server *config,
+		       const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error)
+{
+	*block = (struct server_block){
+		.config = config,
+		.plain_profile = make_profile(config, LISTENER_PLAIN),
+		.starttls_profile = make_profile(config, LISTENER_STARTTLS),
+		.tls_profile = make_profile(config, LISTENER_TLS),
+		.relay = { .authenticated = config->relay_authenticated, .everybody = config->relay_default },
+	};
+	if (load_certificates(block, ticket_secret, error))
+		return true;
+	server_block_finish(block);
+	return false;
+}
+
+void server_block_finish(struct server_block *block)
+{
+	tls_context_destroy(block->tls);
+	block->tls = NULL;
+}
+
+const struct smtp_profile *server_block_profile(const struct server_block *block, enum listener_mode mode)
+{
+	switch (mode) {
+	case LISTENER_TLS:
+		return &block->tls_profile;
+	case LISTENER_STARTTLS:
+		return &block->starttls_profile;
+	case LISTENER_PLAIN:
+		break;
+	}
+	return &block->plain_profile;
+}

@@ -1,0 +1,27 @@
+/* A `server NAME { … }` block as it runs: what its sessions share. Made before fork(), read-only after. */
+#ifndef POSTERN_SERVER_SERVER_BLOCK_H
+#define POSTERN_SERVER_SERVER_BLOCK_H
+
+#include "core/policy/relay.h"
+#include "core/server/config.h"
+#include "crypto/tls.h"
+#include "proto/smtp_session.h"
+
+struct server_block {
+	const struct config_server *config;
+	struct tls_context *tls;           /* NULL: no certificate, no TLS */
+	struct smtp_profile plain_profile; /* for listeners without TLS, and with STARTTLS */
+	struct smtp_profile starttls_profile;
+	struct smtp_profile tls_profile;
+	struct relay_rules relay;
+};
+
+/* Reads certificates and keys. `ticket_secret` is shared by all workers, and by all nodes that should resume each other's sessions.
+ * False and `error` otherwise. `config` outlives the block. */
+MUST_USE bool server_block_init(struct server_block *block, const struct config_server *config,
+				const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error);
+void server_block_finish(struct server_block *block);
+
+const struct smtp_profile *server_block_profile(const struct server_block *block, enum listener_mode mode);
+
+#endif

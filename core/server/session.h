@@ -1,0 +1,89 @@
+/* A client's session: the one place that knows both TLS and SMTP.
+ *
+ * It feeds the SMTP engine with what the stream decrypts, does what the engine's actions ask (start TLS, verify a sign-in, judge
+ * a path, gather text, commit), keeps replies in order and time limits. Commands that come behind a message
+ * whose commit is running are worked on meanwhile; their replies wait for its 250. */
+#ifndef POSTERN_SERVER_SESSION_H
+#define POSTERN_SERVER_SESSION_H
+
+#include "core/net/address.h"
+#include "core/server/transaction.h"
+#include "core/server/worker.h"
+
+/* A sign-in that is going on; pooled, wiped when it ends. */
+struct session_sign_in {
+	struct sasl_exchange exchange;
+	struct sign_in_request request;
+	struct session *session;
+};
+
+/* What the session's timer is for; the limits are the server block's. */
+enum session_phase {
+	SESSION_HANDSHAKE, /* TLS: total */
+	SESSION_IDLE,      /* between commands */
+	SESSION_COMMAND,   /* a line has begun: total until it is whole */
+	SESSION_TEXT,      /* message text: a minimum rate */
+	SESSION_WAITING,   /* for the disk or a hasher: theirs are the limits */
+	SESSION_FINISHING, /* the last reply is leaving */
+	SESSION_CLOSING,   /* until STREAM_CLOSED */
+};
+
+/* Why input rests. */
+enum session_block {
+	SESSION_BLOCK_SIGN_IN = 1, /* a hasher is working */
+	SESSION_BLOCK_TEXT = 2,    /* text goes to the large file */
+	SESSION_BLOCK_COMMIT = 4,  /* enough messages, or replies behind them, wait for the disk */
+	SESSION_BLOCK_OUTPUT = 8,  /* the client does not read its replies */
+	SESSION_BLOCK_SPOOL = 16,  /* the spool is busy */
+};
+
+struct session {
+	struct stream stream;
+	struct smtp_session smtp;
+	struct worker *worker;
+	const struct server_block *server;
+	struct list link;    /* in worker->live */
+	struct list ready;   /* in worker->ready or worker->spool_waiters */
+	struct list commits; /* transactions that were committed and not yet answered, oldest first */
+	struct timer timer;
+	struct transaction *message; /* being gathered */
+	struct session_sign_in *sign_in;
+	struct buffer held;   /* input kept over a pause, or the beginning of a line; data NULL when empty */
+	struct slice turn;    /* input of this turn that was not worked on yet */
+	char *login;          /* malloc'ed; NULL until signed in */
+	uint64_t number;      /* in logs: worker and count */
+	uint64_t hard_due_ms; /* monotonic: sign-in or session limit; 0: none */
+	uint32_t messages;    /* accepted */
+	uint32_t text_bytes;  /* received since the rate was looked at */
+	struct net_address peer;
+	uint8_t phase;      /* enum session_phase */
+	uint8_t blocked;    /* enum session_block bits; 0: input is worked on */
+	bool held_large;    /* `held` is a large buffer */
+	bool skipping_line; /* an over-long line was refused: drop up to its end */
+	bool greeted;
+	bool start_tls; /* once everything before it is answered */
+	bool ending;    /* the engine is done, or the peer: close when all is answered */
+};
+
+/* Takes over the connected socket; NULL (socket closed) when there is no memory. */
+struct session *session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode,
+			       int fd);
+
+/* Goes on after something it waited for: called by the worker between turns. */
+void session_continue(struct session *session);
+
+/* The worker is ending: 421 to those who are between transactions, the others when they are through. */
+void session_drain(struct session *session);
+
+/* Ends at once, without a word; STREAM_CLOSED frees it. */
+void session_abort(struct session *session);
+
+/* --- from transactions, in the loop's callbacks --- */
+
+/* A step of the large file is done, or failed: text may go on. */
+void session_text_flushed(struct session *session, enum smtp_status status);
+
+/* The transaction has its outcome. */
+void session_committed(struct session *session);
+
+#endif

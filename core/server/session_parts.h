@@ -1,0 +1,38 @@
+/* What the files of the session share among themselves: session.c (life, time, events), session_input.c (lines, text and the
+ * engine's actions), session_output.c (replies in order). */
+#ifndef POSTERN_SERVER_SESSION_PARTS_H
+#define POSTERN_SERVER_SESSION_PARTS_H
+
+#include "core/base/log.h"
+#include "core/server/session.h"
+
+/* Works on input until it is used up or the session is blocked or ending. */
+void session_work(struct session *session);
+
+/* Where the engine's next reply belongs: straight out, or behind the newest message that waits for the disk. */
+struct buffer *session_out(struct session *session);
+
+/* Is there room for one more reply, and may work go on? Blocks the session otherwise. */
+MUST_USE bool session_may_reply(struct session *session);
+
+/* Writes the replies of messages whose commits are done, in order, and what was held behind them. */
+void session_answer_commits(struct session *session);
+
+/* Sends the gathered replies. */
+void session_send_replies(struct session *session);
+
+/* Starts a log line with the session's number and address. */
+MUST_USE bool session_log(struct session *session, struct log_line *line, enum log_level level, const char *event);
+
+/* Wipes and gives back the sign-in. */
+void session_release_sign_in(struct session *session);
+
+/* TLS for STARTTLS: false when input came behind it, or memory is short; the session is then closing. */
+MUST_USE bool session_begin_tls(struct session *session);
+
+static inline uint64_t session_now_ms(const struct session *session)
+{
+	return loop_now(session->worker->loop)->monotonic_ns / CLOCK_NS_PER_MS;
+}
+
+#endif

@@ -1,0 +1,88 @@
+/* A worker: one thread, one loop, one lane of the spool, and the sessions of its share of the clients.
+ *
+ * Everything a session needs of its surroundings is here. A worker shares nothing with other workers but the
+ * listening addresses (SO_REUSEPORT) and the hashers. */
+#ifndef POSTERN_SERVER_WORKER_H
+#define POSTERN_SERVER_WORKER_H
+
+#include "core/base/buffer.h"
+#include "core/base/list.h"
+#include "core/base/pool.h"
+#include "core/io/loop.h"
+#include "core/io/stream.h"
+#include "core/relay/queue.h"
+#include "core/relay/control.h"
+#include "core/server/config.h"
+#include "core/server/server_block.h"
+#include "core/spool/spool.h"
+#include "core/users/sign_in.h"
+#include "core/users/users.h"
+
+/* A listening socket, inherited from the supervisor. */
+struct listener {
+	struct loop_op accept;
+	struct timer again; /* after EMFILE and the like */
+	struct worker *worker;
+	const struct server_block *server;
+	int fd;
+	enum listener_mode mode;
+};
+
+struct worker_settings {
+	unsigned number; /* the lane too */
+	const struct config *config;
+	const struct server_block *servers; /* in the configuration's order */
+	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
+	size_t listen_count;
+	int hasher_fd; /* -1: nobody can sign in */
+	const char *lane_directory;
+	const char *users_directory;
+};
+
+struct worker {
+	struct loop *loop;
+	const struct config *config;
+	unsigned number;
+	struct listener *listeners;
+	size_t listener_count;
+	struct spool *spool;
+	struct queue *queue;
+	struct queue_control *control;
+	struct users *users;
+	struct sign_in_service *sign_in;
+
+	struct pool sessions;
+	struct pool transactions;
+	struct pool blocks;    /* LIMIT_BODY_BLOCK_BYTES: message text */
+	struct pool exchanges; /* sign-ins that are going on */
+	struct stream_buffers buffers;
+
+	struct list live;          /* all sessions */
+	struct list ready;         /* sessions to go on with after this turn */
+	struct list spool_waiters; /* sessions that wait for the spool to be less busy */
+	size_t commits;            /* transactions with something running in the spool */
+	uint64_t next_session;
+	bool draining;
+	struct timer drain_deadline;
+
+	/* What one session uses while it has the turn. */
+	struct buffer replies;
+	uint8_t reply_storage[LIMIT_TURN_REPLY_BYTES];
+	uint8_t scratch[LIMIT_LARGE_BUFFER_BYTES];
+	uint8_t discard[LIMIT_RECEIVE_BUFFER_BYTES]; /* where refused text goes */
+};
+
+/* Takes over the loop (destroys it at the end), opens lane and users, listens. NULL and `error` otherwise. */
+struct worker *worker_create(struct loop *loop, const struct worker_settings *settings, struct error *error);
+
+/* One turn of the loop and all that became ready in it. False: the loop is broken (`error`) or the worker is drained. */
+MUST_USE bool worker_turn(struct worker *worker, bool wait, struct error *error);
+
+/* Stops accepting; sessions end after their transaction, at the latest after the configuration's drain time. worker_is_drained() then. */
+void worker_drain(struct worker *worker);
+bool worker_is_drained(const struct worker *worker);
+
+/* Sessions that still live are dropped; what they were told is kept. */
+void worker_destroy(struct worker *worker);
+
+#endif

@@ -1,0 +1,20 @@
+/* A worker as a process: its loop, its signals, from fork() to exit. */
+#ifndef POSTERN_SERVER_WORKER_PROCESS_H
+#define POSTERN_SERVER_WORKER_PROCESS_H
+
+#include "core/server/worker.h"
+
+struct worker_process {
+	unsigned number;
+	const struct config *config;
+	const struct server_block *servers;
+	const int *listen_fds;
+	size_t listen_count;
+	int hasher_fd;
+	int ready_fd; /* gets one byte, the number, when the worker serves */
+};
+
+/* Answers the exit status: 0 ended as told, 2 could not start, 1 the loop broke. */
+int worker_process_run(const struct worker_process *process);
+
+#endif
