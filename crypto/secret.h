@@ -19,7 +19,10 @@ void secret_random(void *at, size_t size);
 /* A password a person can read out: `characters` of an unambiguous alphabet (5 bits each) and a NUL. */
 void secret_random_text(char *text, size_t characters);
 
-/* Guarded pages: locked, not dumped, overflow traps. NULL when the lock limit is reached. Freed by secret_free(). */
+/* Guarded pages: overflow traps, not in core dumps, wiped by secret_free(). NULL when memory has run out. They are locked
+ * too as far as RLIMIT_MEMLOCK lets us: a limit that is small costs the lock (the pages may be swapped out), never
+ * the start of the server. Each allocation takes whole pages, so this is for a few keys, not for one a session. After
+ * fork() the child has its own copy, unlocked. secret_free() takes NULL. */
 void *secret_allocate(size_t size);
 void secret_free(void *at);
 

@@ -1,0 +1,327 @@
+/* TLS contexts: what all sessions of a server or of a client have in common.
+ *
+ * Servers run without BoringSSL's X.509 code (TLS_with_buffers_method): the chain is sent as the bytes it is. Clients use it
+ * only when they verify. Not supported on purpose: compression, renegotiation, early data (a replayed MAIL is mail
+ * twice), ALPN, TLS below 1.2, and in 1.2 everything but ECDHE with an AEAD. */
+#include "crypto/tls_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pool.h>
+
+#include "core/base/list.h"
+#include "crypto/key_pair.h"
+#include "crypto/library_error.h"
+
+enum {
+	/* Tickets open for one to two days (tls_ticket.c). A resumed TLS 1.3 session has fresh keys, one of 1.2 does not. */
+	TICKET_LIFETIME_S = 24 * 60 * 60,
+	TICKET_LIFETIME_1_2_S = 2 * 60 * 60,
+};
+
+/* TLS 1.2 only: 1.3's suites can't be chosen. In brackets the client has the choice: it knows if it has AES in hardware. */
+static const char ciphers_1_2[] = "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:"
+				  "ECDHE-ECDSA-AES256-GCM-SHA384:"
+				  "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:"
+				  "ECDHE-RSA-AES256-GCM-SHA384";
+
+/* Tickets are bound to this service; the same in all processes. */
+static const uint8_t session_id_context[] = "postern";
+
+struct tls_name {
+	struct map_node node;
+	SSL_CTX *library; /* used for its certificate alone */
+	char text[];      /* small letters; may begin with "*." */
+};
+
+static void fail_with_library_error(struct error *error, const char *what)
+{
+	char reason[LIBRARY_ERROR_TEXT_BYTES];
+	library_error_take(reason, "out of memory");
+	error_set(error, "%s: %s", what, reason);
+}
+
+static SSL_CTX *library_create(struct tls_context *context, const SSL_METHOD *method, uint16_t min_version,
+			       uint16_t max_version, struct error *error)
+{
+	SSL_CTX *library = SSL_CTX_new(method);
+	if (library && SSL_CTX_set_min_proto_version(library, min_version) &&
+	    SSL_CTX_set_max_proto_version(library, max_version) &&
+	    SSL_CTX_set_strict_cipher_list(library, ciphers_1_2) && SSL_CTX_set_app_data(library, context)) {
+		SSL_CTX_set_options(library, SSL_OP_CIPHER_SERVER_PREFERENCE);
+		SSL_CTX_set_mode(library, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+		SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_OFF);
+		return library;
+	}
+	fail_with_library_error(error, "TLS settings");
+	SSL_CTX_free(library);
+	return NULL;
+}
+
+static struct tls_context *context_create(const SSL_METHOD *method, uint16_t min_version, uint16_t max_version,
+					  struct error *error)
+{
+	ASSERT(min_version >= TLS_VERSION_1_2 && min_version <= max_version && max_version <= TLS_VERSION_1_3);
+	struct tls_context *context = calloc(1, sizeof *context);
+	if (!context) {
+		error_set(error, "TLS settings: out of memory");
+		return NULL;
+	}
+	context->holders = 1;
+	context->library = library_create(context, method, min_version, max_version, error);
+	context->window_bio = tls_window_bio_create();
+	if (context->library && context->window_bio)
+		return context;
+	if (context->library)
+		error_set(error, "TLS settings: out of memory");
+	tls_context_destroy(context);
+	return NULL;
+}
+
+/* BoringSSL sends chains as buffers; these hold the encoded certificates. */
+static bool set_chain(SSL_CTX *library, const struct key_pair *pair)
+{
+	size_t count = sk_X509_num(pair->chain);
+	CRYPTO_BUFFER **buffers = calloc(count, sizeof(CRYPTO_BUFFER *));
+	size_t made = 0;
+	for (; buffers && made < count; made++) {
+		uint8_t *encoded = NULL;
+		int size = i2d_X509(sk_X509_value(pair->chain, made), &encoded);
+		buffers[made] = size > 0 ? CRYPTO_BUFFER_new(encoded, (size_t)size, NULL) : NULL;
+		OPENSSL_free(encoded);
+		if (!buffers[made])
+			break;
+	}
+	bool done = made == count && SSL_CTX_set_chain_and_key(library, buffers, count, pair->key, NULL);
+	while (made-- > 0)
+		CRYPTO_BUFFER_free(buffers[made]);
+	free(buffers);
+	return done;
+}
+
+static bool use_certificate(SSL_CTX *library, const char *certificate_file, const char *key_file, struct error *error)
+{
+	struct key_pair pair = { NULL, NULL };
+	bool done = key_pair_read(&pair, certificate_file, key_file, error);
+	if (done && !set_chain(library, &pair)) {
+		fail_with_library_error(error, certificate_file);
+		done = false;
+	}
+	key_pair_finish(&pair);
+	return done;
+}
+
+/* --- server --- */
+
+static bool server_prepare(struct tls_context *context, const struct tls_server_settings *settings, struct error *error)
+{
+	SSL_CTX *library = context->library;
+	context->is_server = true;
+	if (!use_certificate(library, settings->certificate_file, settings->key_file, error))
+		return false;
+	context->ticket_keys = tls_ticket_keys_create(settings->ticket_secret);
+	secret_random(context->name_hash_key, sizeof context->name_hash_key);
+	if (!context->ticket_keys || !map_init(&context->names, 0) ||
+	    !SSL_CTX_set_session_id_context(library, session_id_context, sizeof session_id_context))
+		return error_set(error, "TLS settings: out of memory");
+	SSL_CTX_set_ticket_aead_method(library, &tls_ticket_method);
+	SSL_CTX_set_timeout(library, TICKET_LIFETIME_1_2_S);
+	SSL_CTX_set_session_psk_dhe_timeout(library, TICKET_LIFETIME_S);
+	return true;
+}
+
+struct tls_context *tls_server_context_create(const struct tls_server_settings *settings, struct error *error)
+{
+	struct tls_context *context =
+		context_create(TLS_with_buffers_method(), settings->min_version, settings->max_version, error);
+	if (context && !server_prepare(context, settings, error)) {
+		tls_context_destroy(context);
+		return NULL;
+	}
+	return context;
+}
+
+static struct tls_name *find_exactly(const struct tls_context *context, struct slice text)
+{
+	uint64_t hash = secret_short_hash(context->name_hash_key, text);
+	for (struct map_node *node = map_find(&context->names, hash); node; node = map_find_next(node)) {
+		struct tls_name *name = CONTAINER_OF(node, struct tls_name, node);
+		if (slice_equal(text, slice_from_text(name->text)))
+			return name;
+	}
+	return NULL;
+}
+
+/* The name itself, else the wildcard that stands for its first label. */
+static struct tls_name *find_name(const struct tls_context *context, const char *text)
+{
+	uint8_t lower[TLSEXT_MAXLEN_host_name];
+	size_t size = strlen(text);
+	if (size > sizeof lower)
+		return NULL;
+	for (size_t i = 0; i < size; i++)
+		lower[i] = ascii_lower((uint8_t)text[i]);
+	struct slice whole = slice_of(lower, size);
+	struct tls_name *name = find_exactly(context, whole);
+	size_t dot = slice_find(whole, '.');
+	if (name || dot == 0 || dot == size)
+		return name;
+	lower[dot - 1] = '*';
+	return find_exactly(context, slice_skip(whole, dot - 1));
+}
+
+static int choose_certificate(SSL *ssl, int *alert, void *argument)
+{
+	(void)alert;
+	const char *text = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	struct tls_name *name = text ? find_name(argument, text) : NULL;
+	if (!name)
+		return SSL_TLSEXT_ERR_NOACK;
+	return SSL_set_SSL_CTX(ssl, name->library) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static bool name_prepare(struct tls_context *context, struct tls_name *name, const char *certificate_file,
+			 const char *key_file, struct error *error)
+{
+	name->library = library_create(context, TLS_with_buffers_method(), TLS_VERSION_1_2, TLS_VERSION_1_3, error);
+	if (!name->library || !use_certificate(name->library, certificate_file, key_file, error))
+		return false;
+	if (!SSL_CTX_set_session_id_context(name->library, session_id_context, sizeof session_id_context))
+		return error_set(error, "TLS settings: out of memory");
+	return true;
+}
+
+bool tls_context_add_name(struct tls_context *context, const char *name, const char *certificate_file,
+			  const char *key_file, struct error *error)
+{
+	ASSERT(context->is_server);
+	size_t size = strlen(name);
+	if (size == 0 || size > TLSEXT_MAXLEN_host_name)
+		return error_set(error, "TLS name \"%s\": 1 to %d characters are possible", name,
+				 TLSEXT_MAXLEN_host_name);
+	struct tls_name *added = calloc(1, sizeof *added + size + 1);
+	if (!added)
+		return error_set(error, "TLS name %s: out of memory", name);
+	for (size_t i = 0; i < size; i++)
+		added->text[i] = (char)ascii_lower((uint8_t)name[i]);
+	struct slice text = slice_from_text(added->text);
+	bool done = find_exactly(context, text) ? error_set(error, "TLS name %s is given twice", name)
+						: name_prepare(context, added, certificate_file, key_file, error);
+	if (!done) {
+		SSL_CTX_free(added->library);
+		free(added);
+		return false;
+	}
+	map_insert(&context->names, &added->node, secret_short_hash(context->name_hash_key, text));
+	SSL_CTX_set_tlsext_servername_callback(context->library, choose_certificate);
+	SSL_CTX_set_tlsext_servername_arg(context->library, context);
+	return true;
+}
+
+static void names_destroy(struct tls_context *context)
+{
+	struct map_node *node = map_walk(&context->names, NULL);
+	while (node) {
+		struct map_node *next = map_walk(&context->names, node);
+		struct tls_name *name = CONTAINER_OF(node, struct tls_name, node);
+		map_remove(&context->names, node);
+		SSL_CTX_free(name->library);
+		free(name);
+		node = next;
+	}
+	map_finish(&context->names);
+}
+
+/* --- client --- */
+
+static int ticket_arrived(SSL *ssl, SSL_SESSION *ticket)
+{
+	struct tls_session *session = tls_window_bio_session(SSL_get_rbio(ssl));
+	if (!session || !SSL_SESSION_is_resumable(ticket))
+		return 0;
+	return tls_context_keep_ticket(session->context, ticket, session->host_name);
+}
+
+/* Certificates of one server are all the same: kept once, whatever the number of sessions. */
+static bool share_certificates(struct tls_context *context, struct error *error)
+{
+	context->certificates = CRYPTO_BUFFER_POOL_new();
+	if (!context->certificates)
+		return error_set(error, "TLS settings: out of memory");
+	SSL_CTX_set0_buffer_pool(context->library, context->certificates);
+	return true;
+}
+
+static bool client_prepare(struct tls_context *context, const struct tls_client_settings *settings, struct error *error)
+{
+	SSL_CTX *library = context->library;
+	context->verifies = settings->ca_file != NULL;
+	context->resumes = settings->resume;
+	SSL_CTX_set_verify(library, context->verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if (context->resumes) {
+		SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(library, ticket_arrived);
+	}
+	if (context->verifies && !SSL_CTX_load_verify_locations(library, settings->ca_file, NULL)) {
+		char reason[LIBRARY_ERROR_TEXT_BYTES];
+		library_error_take(reason, "out of memory");
+		return error_set(error, "CA certificates %s: %s; a readable PEM file is needed", settings->ca_file,
+				 reason);
+	}
+	return share_certificates(context, error);
+}
+
+struct tls_context *tls_client_context_create(const struct tls_client_settings *settings, struct error *error)
+{
+	const SSL_METHOD *method = settings->ca_file ? TLS_method() : TLS_with_buffers_method();
+	struct tls_context *context = context_create(method, settings->min_version, settings->max_version, error);
+	if (context && !client_prepare(context, settings, error)) {
+		tls_context_destroy(context);
+		return NULL;
+	}
+	return context;
+}
+
+bool tls_context_keep_ticket(struct tls_context *context, SSL_SESSION *ticket, const char *host_name)
+{
+	if (!tls_context_ticket_for(context, host_name)) {
+		char *host = host_name ? strdup(host_name) : NULL;
+		if (host_name && !host)
+			return false;
+		free(context->ticket_host);
+		context->ticket_host = host;
+	}
+	SSL_SESSION_free(context->ticket);
+	context->ticket = ticket;
+	return true;
+}
+
+SSL_SESSION *tls_context_ticket_for(const struct tls_context *context, const char *host_name)
+{
+	const char *owner = context->ticket_host;
+	bool same = host_name && owner ? strcmp(host_name, owner) == 0 : host_name == owner;
+	return same ? context->ticket : NULL;
+}
+
+/* --- both --- */
+
+void tls_context_hold(struct tls_context *context)
+{
+	context->holders++;
+}
+
+void tls_context_destroy(struct tls_context *context)
+{
+	if (!context || --context->holders > 0)
+		return;
+	SSL_SESSION_free(context->ticket);
+	free(context->ticket_host);
+	names_destroy(context);
+	SSL_CTX_free(context->library);
+	CRYPTO_BUFFER_POOL_free(context->certificates);
+	BIO_free(context->window_bio);
+	tls_ticket_keys_destroy(context->ticket_keys);
+	free(context);
+}

@@ -1,0 +1,111 @@
+/* Session tickets: sealed with a key of the day, so that every process with the same secret opens them.
+ *
+ * A ticket is XChaCha20-Poly1305 of BoringSSL's session, then the nonce, then the day: the sealed part stays in place.
+ * Nonces are random and 192 bits long, so workers need not agree on anything. The day's key comes from the secret by
+ * BLAKE2b (crypto_kdf); keys of today and yesterday are at hand, so a ticket is good for at least a day. A ticket
+ * of another day, another secret, or another make is ignored: the client gets a full handshake.
+ *
+ * This is the one place under the loop that asks for the time itself: BoringSSL has no way to pass it through. */
+#include "crypto/tls_internal.h"
+
+#include <time.h>
+
+#include <sodium.h>
+
+#include "core/base/cursor.h"
+
+enum {
+	KEY_BYTES = crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+	TAG_BYTES = crypto_aead_xchacha20poly1305_ietf_ABYTES,
+	NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+	DAY_BYTES = 4,
+	TRAILER_BYTES = NONCE_BYTES + DAY_BYTES,
+	SECONDS_PER_DAY = 24 * 60 * 60,
+};
+_Static_assert((int)TLS_TICKET_SECRET_BYTES == crypto_kdf_KEYBYTES, "keys are derived from the secret");
+
+/* In guarded memory. */
+struct tls_ticket_keys {
+	uint8_t secret[TLS_TICKET_SECRET_BYTES];
+	uint32_t day; /* since 1970; today's when last looked at */
+	uint8_t today[KEY_BYTES];
+	uint8_t yesterday[KEY_BYTES];
+};
+
+static void derive(struct tls_ticket_keys *keys, uint32_t day)
+{
+	static const char context[crypto_kdf_CONTEXTBYTES] = "tickets";
+	crypto_kdf_derive_from_key(keys->today, KEY_BYTES, day, context, keys->secret);
+	crypto_kdf_derive_from_key(keys->yesterday, KEY_BYTES, day - 1, context, keys->secret);
+	keys->day = day;
+}
+
+struct tls_ticket_keys *tls_ticket_keys_create(const uint8_t secret[TLS_TICKET_SECRET_BYTES])
+{
+	struct tls_ticket_keys *keys = secret_allocate(sizeof *keys);
+	if (!keys)
+		return NULL;
+	memcpy(keys->secret, secret, sizeof keys->secret);
+	derive(keys, (uint32_t)(time(NULL) / SECONDS_PER_DAY));
+	return keys;
+}
+
+void tls_ticket_keys_destroy(struct tls_ticket_keys *keys)
+{
+	secret_free(keys);
+}
+
+/* The keys, up to date. */
+static struct tls_ticket_keys *keys_of(const SSL *ssl)
+{
+	struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct tls_ticket_keys *keys = context->ticket_keys;
+	uint32_t day = (uint32_t)(time(NULL) / SECONDS_PER_DAY);
+	if (day != keys->day)
+		derive(keys, day);
+	return keys;
+}
+
+static size_t overhead(SSL *ssl)
+{
+	(void)ssl;
+	return TAG_BYTES + TRAILER_BYTES;
+}
+
+static int seal(SSL *ssl, uint8_t *out, size_t *out_size, size_t capacity, const uint8_t *in, size_t in_size)
+{
+	if (capacity < in_size + TAG_BYTES + TRAILER_BYTES)
+		return 0;
+	const struct tls_ticket_keys *keys = keys_of(ssl);
+	uint8_t nonce[NONCE_BYTES];
+	secret_random(nonce, sizeof nonce);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, in, in_size, NULL, 0, NULL, nonce, keys->today);
+	uint8_t *trailer = out + in_size + TAG_BYTES;
+	memcpy(trailer, nonce, NONCE_BYTES);
+	store_le(trailer + NONCE_BYTES, keys->day, DAY_BYTES);
+	*out_size = in_size + TAG_BYTES + TRAILER_BYTES;
+	return 1;
+}
+
+static enum ssl_ticket_aead_result_t open_ticket(SSL *ssl, uint8_t *out, size_t *out_size, size_t capacity,
+						 const uint8_t *in, size_t in_size)
+{
+	if (in_size < TAG_BYTES + TRAILER_BYTES || capacity < in_size - TAG_BYTES - TRAILER_BYTES)
+		return ssl_ticket_aead_ignore_ticket;
+	struct cursor cursor = cursor_over(slice_of(in, in_size));
+	struct slice sealed = cursor_take(&cursor, in_size - TRAILER_BYTES);
+	struct slice nonce = cursor_take(&cursor, NONCE_BYTES);
+	uint32_t day = cursor_take_u32le(&cursor);
+
+	const struct tls_ticket_keys *keys = keys_of(ssl);
+	if (day != keys->day && day != keys->day - 1)
+		return ssl_ticket_aead_ignore_ticket;
+	const uint8_t *key = day == keys->day ? keys->today : keys->yesterday;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed.data, sealed.size, NULL, 0, nonce.data,
+						       key) != 0)
+		return ssl_ticket_aead_ignore_ticket;
+	*out_size = sealed.size - TAG_BYTES;
+	return ssl_ticket_aead_success;
+}
+
+const SSL_TICKET_AEAD_METHOD tls_ticket_method = { overhead, seal, open_ticket };
