@@ -61,13 +61,14 @@ struct session {
 	bool held_large;    /* `held` is a large buffer */
 	bool skipping_line; /* an over-long line was refused: drop up to its end */
 	bool greeted;
+	bool refused;   /* over the limit of connections: 421 is the greeting */
 	bool start_tls; /* once everything before it is answered */
 	bool ending;    /* the engine is done, or the peer: close when all is answered */
 };
 
-/* Takes over the connected socket; NULL (socket closed) when there is no memory. */
-struct session *session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode,
-			       int fd);
+/* Takes over the connected socket. Over the server block's `connections` the client is told 421 and closed (behind
+ * implicit TLS only closed: a handshake is what a flood would want); without memory it is closed. */
+void session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode, int fd);
 
 /* Goes on after something it waited for: called by the worker between turns. */
 void session_continue(struct session *session);

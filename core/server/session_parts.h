@@ -1,10 +1,30 @@
-/* What the files of the session share among themselves: session.c (life, time, events), session_input.c (lines, text and the
- * engine's actions), session_output.c (replies in order). */
+/* What the files of the session share among themselves: session.c (life and events), session_turn.c (a turn's order),
+ * session_input.c (lines and text), session_actions.c (what the engine asks for), session_output.c (replies in order),
+ * session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
 #define POSTERN_SERVER_SESSION_PARTS_H
 
 #include "core/base/log.h"
 #include "core/server/session.h"
+
+/* Takes what was kept, works, ends the turn. */
+void session_take_turn(struct session *session);
+
+/* Sends the replies, keeps the input that is left, closes what has ended, sets the clock. Every event ends with it. */
+void session_end_turn(struct session *session);
+
+/* 421 and no more input. */
+void session_say_goodbye(struct session *session, enum smtp_status status);
+
+void session_free_held(struct session *session);
+
+/* The only way to change the phase; sets the timer as it needs. */
+void session_enter_phase(struct session *session, enum session_phase phase);
+void session_arm(struct session *session);
+void session_time_is_up(struct timer *timer);
+
+/* Does what the engine asked for with `action`, and what follows from that. `line` is the one that led to it. */
+void session_act(struct session *session, enum smtp_action action, struct slice line);
 
 /* Works on input until it is used up or the session is blocked or ending. */
 void session_work(struct session *session);

@@ -41,12 +41,10 @@ static void accepted(struct loop_op *op, const struct loop_completion *completio
 	struct listener *listener = CONTAINER_OF(op, struct listener, accept);
 	struct worker *worker = listener->worker;
 	if (completion->result >= 0) {
-		if (worker->draining || !session_create(worker, listener->server, listener->mode, completion->result))
-			log_message(LOG_WARN, "refused-connection", "%s",
-				    worker->draining ? "shutting down"
-						     : "no room for another session (limits connections)");
 		if (worker->draining)
 			loop_close(worker->loop, completion->result);
+		else
+			session_create(worker, listener->server, listener->mode, completion->result);
 	}
 	if (completion->more)
 		return;
@@ -85,7 +83,7 @@ static bool open_listeners(struct worker *worker, const struct worker_settings *
 
 static size_t most_sessions(const struct config *config)
 {
-	size_t most = 0;
+	size_t most = LIMIT_REFUSED_SESSIONS;
 	for (size_t i = 0; i < config->server_count; i++)
 		most += config->servers[i].limits.connections;
 	return most;
@@ -147,6 +145,7 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 	}
 	worker->loop = loop;
 	worker->config = settings->config;
+	worker->servers = settings->servers;
 	worker->number = settings->number;
 	/* Session numbers of all workers differ, and those of a restarted one too. */
 	worker->next_session = (uint64_t)(loop_now(loop)->unix_us / 1000000) << 24 | (uint64_t)settings->number << 18;

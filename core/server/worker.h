@@ -42,6 +42,8 @@ struct worker_settings {
 struct worker {
 	struct loop *loop;
 	const struct config *config;
+	const struct server_block *servers;
+	uint32_t open_sessions[LIMIT_SERVERS]; /* of each server block, against its limit */
 	unsigned number;
 	struct listener *listeners;
 	size_t listener_count;

@@ -1,0 +1,282 @@
+/* What the SMTP engine asks of its shell: judge a path, gather and commit a message, verify a sign-in. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/relay/route.h"
+#include "core/server/session_parts.h"
+#include "core/spool/envelope.h"
+#include "crypto/secret.h"
+#include "proto/address.h"
+
+/* --- envelope and message --- */
+
+static enum smtp_status status_of(enum relay_verdict verdict)
+{
+	switch (verdict) {
+	case RELAY_NEEDS_SIGN_IN:
+		return SMTP_SIGN_IN_REQUIRED;
+	case RELAY_NO_MAILBOX:
+		return SMTP_MAILBOX_UNKNOWN;
+	case RELAY_ALLOWED:
+	case RELAY_DENIED:
+	case RELAY_NO_ROUTE:
+		break;
+	}
+	return SMTP_RELAY_DENIED;
+}
+
+static void log_refusal(struct session *session, const char *what, const struct smtp_session *smtp,
+			enum smtp_status status)
+{
+	struct log_line line;
+	if (!session_log(session, &line, LOG_INFO, "refused"))
+		return;
+	log_text(&line, "what", what);
+	log_slice(&line, "address", smtp->path);
+	log_number(&line, "code", smtp_reply_code(status));
+	if (session->login)
+		log_text(&line, "login", session->login);
+	log_end(&line);
+}
+
+static struct slice client_text(const struct session *session, char text[NET_ADDRESS_TEXT_BYTES])
+{
+	net_address_format(&session->peer, text);
+	return slice_from_text(text);
+}
+
+static enum smtp_status begin_message(struct session *session)
+{
+	const struct smtp_session *smtp = &session->smtp;
+	struct relay_facts facts = { .signed_in = smtp->signed_in };
+	enum relay_verdict verdict = relay_judge_sender(&session->server->relay, &facts);
+	if (verdict != RELAY_ALLOWED)
+		return status_of(verdict);
+	if (!spool_is_writable(session->worker->spool))
+		return SMTP_STORAGE_FULL;
+	unsigned flags = (smtp->transaction.smtputf8 ? ENVELOPE_SMTPUTF8 : 0) |
+			 (smtp->transaction.body_type == SMTP_BODY_8BITMIME ? ENVELOPE_8BITMIME : 0);
+	char client[NET_ADDRESS_TEXT_BYTES];
+	ASSERT(!session->message);
+	session->message = transaction_create(session->worker, session, flags,
+					      slice_from_text(session->login ? session->login : ""),
+					      client_text(session, client), smtp->path);
+	return session->message ? SMTP_SENDER_OK : SMTP_MEMORY_SHORT;
+}
+
+static enum smtp_status add_recipient(struct session *session)
+{
+	struct worker *worker = session->worker;
+	struct slice path = session->smtp.path;
+	struct address address;
+	/* <postmaster> alone is ours (RFC 5321 §4.5.1). */
+	struct slice domain = slice_from_text(session->server->config->hostname);
+	struct slice local = path;
+	if (slice_find(path, '@') < path.size) {
+		if (address_parse(path, session->smtp.transaction.smtputf8, &address) != ADDRESS_OK)
+			return SMTP_MAILBOX_UNKNOWN;
+		domain = address.domain;
+		local = address.local;
+	}
+	const struct route *route = route_find(&worker->config->routes, domain);
+	char place[4096];
+	struct relay_facts facts = {
+		.signed_in = session->smtp.signed_in,
+		.has_route = route != NULL,
+		.has_mailbox = route && (route->kind != ROUTE_MAILDIR ||
+					 route_maildir_path(route, local, domain, place, sizeof place)),
+	};
+	enum relay_verdict verdict = relay_judge_recipient(&session->server->relay, &facts);
+	if (verdict != RELAY_ALLOWED)
+		return status_of(verdict);
+	if (!transaction_add_recipient(session->message, path, route->kind == ROUTE_HOLD))
+		return SMTP_MEMORY_SHORT;
+	return SMTP_RECIPIENT_OK;
+}
+
+static enum smtp_action check_path(struct session *session, enum smtp_action action)
+{
+	bool sender = action == SMTP_CHECK_SENDER;
+	enum smtp_status status = sender ? begin_message(session) : add_recipient(session);
+	if (status != SMTP_SENDER_OK && status != SMTP_RECIPIENT_OK)
+		log_refusal(session, sender ? "sender" : "recipient", &session->smtp, status);
+	return smtp_session_path_checked(&session->smtp, status, session_out(session));
+}
+
+static void drop_message(struct session *session)
+{
+	if (session->message)
+		transaction_drop(session->message);
+	session->message = NULL;
+	session->blocked &= (uint8_t)~SESSION_BLOCK_TEXT;
+}
+
+static void commit_message(struct session *session)
+{
+	struct transaction *transaction = session->message;
+	session->message = NULL;
+	/* BDAT 0 LAST: a message with no text at all. */
+	if (transaction->state == TRANSACTION_ENVELOPE && !transaction_begin_text(transaction)) {
+		transaction_drop(transaction);
+		smtp_reply_write(session_out(session), SMTP_MEMORY_SHORT, SLICE_LITERAL(""));
+		return;
+	}
+	const struct smtp_session *smtp = &session->smtp;
+	const struct config_server *config = session->server->config;
+	char client[NET_ADDRESS_TEXT_BYTES] = "";
+	char literal[NET_ADDRESS_TEXT_BYTES + 8] = "";
+	if (config->received_shows_client) {
+		client_text(session, client);
+		snprintf(literal, sizeof literal, "%s%s", session->peer.family == 6 ? "IPv6:" : "", client);
+	}
+	struct tls_facts tls = { 0 };
+	if (session->stream.tls)
+		tls_session_facts(session->stream.tls, &tls);
+	struct message_trace trace = {
+		.client_name = smtp_session_client_name(smtp),
+		.client_address = slice_from_text(literal),
+		.hostname = slice_from_text(config->hostname),
+		.tls_version = tls.version,
+		.tls_cipher = tls.cipher,
+		.tls_bits = tls.bits,
+		.esmtp = smtp->esmtp,
+		.tls = session->stream.tls != NULL,
+		.signed_in = smtp->signed_in,
+		.smtputf8 = (transaction->flags & ENVELOPE_SMTPUTF8) != 0,
+		.add_date = !(smtp->transaction.body.fields & BODY_HAS_DATE),
+		.add_message_id = !(smtp->transaction.body.fields & BODY_HAS_MESSAGE_ID),
+		.unix_us = loop_now(session->worker->loop)->unix_us,
+	};
+	list_append(&session->commits, &transaction->link);
+	transaction_commit(transaction, &trace, true);
+	size_t waiting = 0;
+	for (struct list *node = session->commits.next; node != &session->commits; node = node->next)
+		waiting++;
+	if (waiting >= LIMIT_SESSION_COMMITS)
+		session->blocked |= SESSION_BLOCK_COMMIT;
+}
+
+/* --- sign-in --- */
+
+static enum smtp_action begin_sign_in(struct session *session, struct slice line)
+{
+	ASSERT(!session->sign_in);
+	session->sign_in = pool_take(&session->worker->exchanges);
+	if (session->sign_in) {
+		memset(session->sign_in, 0, sizeof *session->sign_in);
+		session->sign_in->session = session;
+	}
+	return smtp_session_sign_in_begin(&session->smtp, session->sign_in ? &session->sign_in->exchange : NULL, line,
+					  session_out(session));
+}
+
+static enum smtp_action end_sign_in(struct session *session, enum sign_in_outcome outcome)
+{
+	static const enum smtp_status statuses[] = {
+		[SIGN_IN_OK] = SMTP_SIGN_IN_OK,
+		[SIGN_IN_WRONG] = SMTP_SIGN_IN_WRONG,
+		[SIGN_IN_UNAVAILABLE] = SMTP_SIGN_IN_UNAVAILABLE,
+	};
+	struct slice name = sasl_name(&session->sign_in->exchange);
+	enum smtp_status status = statuses[outcome];
+	if (status == SMTP_SIGN_IN_OK) {
+		session->login = strndup((const char *)name.data, name.size);
+		if (!session->login)
+			status = SMTP_SIGN_IN_UNAVAILABLE;
+	}
+	struct log_line line;
+	bool done = status == SMTP_SIGN_IN_OK;
+	if (session_log(session, &line, LOG_INFO, done ? "signed-in" : "sign-in-refused")) {
+		log_slice(&line, "login", name);
+		log_text(&line, "mechanism", session->sign_in->exchange.mechanism == SASL_LOGIN ? "LOGIN" : "PLAIN");
+		if (!done)
+			log_number(&line, "code", smtp_reply_code(status));
+		log_end(&line);
+	}
+	uint64_t limit = session->server->config->limits.session;
+	if (done)
+		session->hard_due_ms = limit ? session_now_ms(session) + limit : 0;
+	return smtp_session_sign_in_end(&session->smtp, status, session_out(session));
+}
+
+/* From the loop: a hasher has answered. */
+static void sign_in_answered(struct sign_in_request *request, enum sign_in_outcome outcome)
+{
+	struct session *session = CONTAINER_OF(request, struct session_sign_in, request)->session;
+	if (session->ending) {
+		session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
+		session_release_sign_in(session);
+		return;
+	}
+	enum smtp_action action = end_sign_in(session, outcome);
+	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
+	session_act(session, action, SLICE_LITERAL(""));
+	session_release_sign_in(session);
+	session_send_replies(session);
+	if (list_is_empty(&session->ready))
+		list_append(&session->worker->ready, &session->ready);
+}
+
+static enum smtp_action verify_sign_in(struct session *session)
+{
+	struct session_sign_in *sign_in = session->sign_in;
+	sign_in->request.done = sign_in_answered;
+	sign_in->request.name = sasl_name(&sign_in->exchange);
+	sign_in->request.password = sasl_password(&sign_in->exchange);
+	sign_in->request.network = net_address_network(&session->peer);
+	enum sign_in_outcome outcome = SIGN_IN_UNAVAILABLE;
+	if (session->worker->sign_in && !sign_in_start(session->worker->sign_in, &sign_in->request, &outcome)) {
+		session->blocked |= SESSION_BLOCK_SIGN_IN;
+		return SMTP_CONTINUE;
+	}
+	return end_sign_in(session, outcome);
+}
+
+void session_release_sign_in(struct session *session)
+{
+	if (!session->sign_in)
+		return;
+	secret_wipe(&session->sign_in->exchange, sizeof session->sign_in->exchange);
+	pool_give(&session->worker->exchanges, session->sign_in);
+	session->sign_in = NULL;
+}
+
+/* --- actions --- */
+
+/* Does what an action asks; some lead to another one. */
+static enum smtp_action act_once(struct session *session, enum smtp_action action, struct slice line)
+{
+	switch (action) {
+	case SMTP_BEGIN_SIGN_IN:
+		return begin_sign_in(session, line);
+	case SMTP_VERIFY_SIGN_IN:
+		return verify_sign_in(session);
+	case SMTP_CHECK_SENDER:
+	case SMTP_CHECK_RECIPIENT:
+		return check_path(session, action);
+	case SMTP_MESSAGE_COMPLETE:
+		commit_message(session);
+		return SMTP_CONTINUE;
+	case SMTP_MESSAGE_REFUSED:
+	case SMTP_RESET:
+		drop_message(session);
+		return SMTP_CONTINUE;
+	case SMTP_START_TLS:
+		session->start_tls = true;
+		session->blocked |= SESSION_BLOCK_COMMIT;
+		return SMTP_CONTINUE;
+	case SMTP_CLOSE:
+		session->ending = true;
+		return SMTP_CONTINUE;
+	case SMTP_CONTINUE:
+	case SMTP_RECEIVE:
+		break;
+	}
+	return SMTP_CONTINUE;
+}
+
+void session_act(struct session *session, enum smtp_action action, struct slice line)
+{
+	while (action != SMTP_CONTINUE)
+		action = act_once(session, action, line);
+}
