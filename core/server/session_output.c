@@ -51,6 +51,15 @@ static void log_outcome(struct session *session, const struct transaction *trans
 	log_end(&line);
 }
 
+/* A session that hands in mail may go on: its limit starts anew. */
+static void count_message(struct session *session)
+{
+	uint64_t limit = session->server->config->limits.session;
+	session->messages++;
+	if (limit)
+		session->hard_due_ms = session_now_ms(session) + limit;
+}
+
 static void answer(struct session *session, struct transaction *transaction)
 {
 	char id[SPOOL_ID_TEXT_BYTES];
@@ -61,7 +70,7 @@ static void answer(struct session *session, struct transaction *transaction)
 	bool whole = buffer_append(replies, buffer_slice(&transaction->tail));
 	ASSERT(whole && !replies->overflow);
 	if (transaction->outcome == SMTP_QUEUED)
-		session->messages++;
+		count_message(session);
 	transaction_end(transaction);
 }
 
