@@ -52,20 +52,26 @@ struct config_server {
 	size_t listener_count;
 	struct config_certificate *certificates; /* [0] is the default */
 	size_t certificate_count;
-	uint16_t tls_min_version;   /* TLS_VERSION_1_2 */
-	unsigned mechanisms;        /* SASL_… bits; {PLAIN, LOGIN} */
-	bool plaintext_sign_in;     /* no */
+	uint16_t tls_min_version; /* TLS_VERSION_1_2 */
+	int auth_line;            /* of the block, 0: not written; likewise relay_line */
+	unsigned mechanisms;      /* SASL_… bits; {PLAIN, LOGIN} */
+	bool plaintext_sign_in;   /* no */
+	int relay_line;
 	bool relay_authenticated;   /* allow */
 	bool relay_default;         /* deny */
+	bool open_relay_meant;      /* relay { default = allow } needs open_relay = "I mean it" beside it */
 	bool received_shows_client; /* received { client = show } */
 	bool bare_lf_normalised;    /* message { bare_lf = refuse|normalise } */
 	struct config_limits limits;
 };
 
 struct config {
-	char *file; /* "(built in)" for the embedded default */
-	char *data; /* absolute after reading */
+	char *file;    /* as it was given; CONFIG_BUILT_IN for the embedded default */
+	bool built_in; /* its certificate and data folder are made by `serve` where they are missing */
+	char *data;    /* absolute after reading, as all paths */
+	int data_line;
 	char *user; /* NULL: stay */
+	int user_line;
 	unsigned workers;
 	unsigned hashers;
 	enum loop_kind loop;
@@ -76,11 +82,14 @@ struct config {
 	struct route_table routes;
 };
 
-/* One thing that is wrong; `line` 0: the whole file. */
+/* One thing that is wrong. */
 struct config_problem {
-	char text[512]; /* "FILE:LINE: what is wrong; what to do" */
+	int line;         /* 0: the whole file */
+	uint16_t said_at; /* where in `text` the sentence starts, behind "FILE:LINE: " */
+	char text[512];   /* "FILE:LINE: what is wrong; what to do" */
 };
 
+/* In order of their lines, those of the whole file last. Starts as { 0 }. */
 struct config_problems {
 	struct config_problem *list; /* malloc'ed, grows; config_problems_free() */
 	size_t count;
@@ -90,14 +99,24 @@ struct config_problems {
  * NULL when anything is wrong; `problems` then has all of it. */
 struct config *config_read(const char *file, struct config_problems *problems);
 
-/* The same from text (the embedded default, tests). `file` is the name in messages. */
+/* The same from text (the embedded default, tests). `file` is the name in messages; relative paths in the text start
+ * at its folder. */
 struct config *config_parse(const char *text, const char *file, struct config_problems *problems);
 
-/* What `serve` would refuse beyond the form: certificates and keys (crypto/certificate.h), folders that can't be read or written, a listener
- * given twice, a user that does not exist, data folder. Adds to `problems`; answers true when nothing was added. Opens no listener. */
+/* The embedded default, for `postern serve` with no file: a data folder "postern-data" in the current folder. */
+#define CONFIG_BUILT_IN "(built in)"
+struct config *config_default(struct config_problems *problems);
+
+/* What `serve` would refuse beyond the form: certificates and keys (crypto/certificate.h), folders that can't be read or
+ * written by `user`, a user that does not exist. Adds to `problems`; answers true when nothing was added. Opens no
+ * listener. What a built-in configuration lacks on disk is no problem: `serve` makes it. */
 MUST_USE bool config_check(const struct config *config, struct config_problems *problems);
 
 void config_free(struct config *config);
+
+/* Adds one, in its place by line. */
+void config_problem_add(struct config_problems *problems, const char *file, int line, const char *format, ...)
+	PRINTF_LIKE(4, 5);
 void config_problems_free(struct config_problems *problems);
 
 #endif

@@ -1,0 +1,166 @@
+/* What a configuration needs from the machine: files, folders, a user; see config_check() in config.h.
+ *
+ * Certificates are read by the process that was started, folders are used after it has dropped to `user`. Whether
+ * that user may write somewhere is asked of the kernel in a child that has become that user: mode bits alone
+ * don't know of access lists and read-only mounts. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/server/config.h"
+#include "crypto/certificate.h"
+
+struct check {
+	const struct config *config;
+	struct config_problems *problems;
+	const struct passwd *user; /* NULL: the server stays who starts it */
+};
+
+/* --- folders --- */
+
+static int access_as(const struct passwd *user, const char *path, int mode)
+{
+	if (user && (initgroups(user->pw_name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid)))
+		return errno;
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+/* 0, or why the server could not do this with the path. */
+static int check_access(const struct check *check, const char *path, int mode)
+{
+	if (!check->user)
+		return access_as(NULL, path, mode);
+	pid_t child = fork();
+	if (child < 0)
+		return errno;
+	if (child == 0)
+		_exit(access_as(check->user, path, mode));
+	int status = 0;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+}
+
+/* Cuts `path` back to the nearest folder that exists. */
+static void cut_to_existing(char *path)
+{
+	struct stat status;
+	while (stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		char *slash = strrchr(path, '/');
+		if (!slash || slash == path) {
+			strcpy(path, "/");
+			return;
+		}
+		*slash = 0;
+	}
+}
+
+/* A folder that the server writes in, or makes where it is missing. */
+static void check_folder(const struct check *check, const char *path, int line, const char *what)
+{
+	const char *file = check->config->file, *who = check->user ? check->user->pw_name : "this user";
+	char *existing = strdup(path);
+	if (!existing) {
+		config_problem_add(check->problems, file, line, "out of memory");
+		return;
+	}
+	cut_to_existing(existing);
+	struct stat status;
+	int reason = stat(existing, &status) == 0 ? 0 : errno;
+	if (reason)
+		config_problem_add(check->problems, file, line, "%s %s: %s", what, existing, strerror(reason));
+	else if (!S_ISDIR(status.st_mode))
+		config_problem_add(check->problems, file, line, "%s %s is no folder", what, existing);
+	else if ((reason = check_access(check, existing, R_OK | W_OK | X_OK)))
+		config_problem_add(check->problems, file, line, "%s %s: %s can't write in %s: %s", what, path, who,
+				   existing, strerror(reason));
+	free(existing);
+}
+
+/* Who starts the server makes a missing data folder and gives it to `user`. */
+static void check_data(const struct check *check)
+{
+	const struct config *config = check->config;
+	struct check starter = *check;
+	struct stat status;
+	if (stat(config->data, &status) != 0 && errno == ENOENT)
+		starter.user = NULL;
+	check_folder(&starter, config->data, config->data_line, "data folder");
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t size = strlen(folder);
+	return strncmp(path, folder, size) == 0 && (path[size] == '/' || path[size] == 0);
+}
+
+/* The part of a Maildir's path that is the same for all recipients. */
+static void check_maildir(const struct check *check, const struct route *route)
+{
+	if (route->kind != ROUTE_MAILDIR || is_below(route->maildir, check->config->data))
+		return;
+	char *fixed = strndup(route->maildir, strcspn(route->maildir, "%"));
+	if (fixed && strchr(route->maildir, '%') && strrchr(fixed, '/') != fixed)
+		*strrchr(fixed, '/') = 0;
+	check_folder(check, fixed ? fixed : "/", route->line, "Maildir");
+	free(fixed);
+}
+
+/* --- certificates --- */
+
+static void check_certificate(const struct check *check, const struct config_certificate *certificate)
+{
+	struct error error = { "" };
+	if (!certificate_check_pair(certificate->certificate, certificate->key, (int64_t)time(NULL), &error))
+		config_problem_add(check->problems, check->config->file, certificate->line, "%s", error.text);
+	else if (certificate->name && !certificate_covers(certificate->certificate, certificate->name))
+		config_problem_add(check->problems, check->config->file, certificate->line,
+				   "certificate %s is not for %s, so no client would accept it",
+				   certificate->certificate, certificate->name);
+}
+
+static void check_certificates(const struct check *check)
+{
+	for (size_t i = 0; i < check->config->server_count; i++) {
+		const struct config_server *server = &check->config->servers[i];
+		for (size_t j = 0; j < server->certificate_count; j++)
+			check_certificate(check, &server->certificates[j]);
+	}
+}
+
+/* --- all --- */
+
+static void find_user(struct check *check)
+{
+	const struct config *config = check->config;
+	if (!config->user)
+		return;
+	errno = 0;
+	const struct passwd *user = getpwnam(config->user);
+	if (!user)
+		config_problem_add(check->problems, config->file, config->user_line, "user '%s' does not exist%s%s",
+				   config->user, errno ? ": " : "", errno ? strerror(errno) : "");
+	/* Only root can drop to somebody; everybody else stays. */
+	check->user = geteuid() == 0 ? user : NULL;
+}
+
+bool config_check(const struct config *config, struct config_problems *problems)
+{
+	size_t problems_before = problems->count;
+	struct check check = { .config = config, .problems = problems };
+	find_user(&check);
+	check_data(&check);
+	if (!config->built_in)
+		check_certificates(&check);
+	for (size_t i = 0; i < config->routes.count; i++)
+		check_maildir(&check, &config->routes.routes[i]);
+	return problems->count == problems_before;
+}

@@ -1,0 +1,177 @@
+/* Contradictions and omissions; see config_rules.h. */
+#include "core/server/config_rules.h"
+
+#include <string.h>
+
+#include "proto/address.h"
+
+static void check_hostname(const struct config_server *server, struct config_problems *problems)
+{
+	if (server->hostname && !server->hostname[0])
+		return; /* said already */
+	if (!server->hostname)
+		config_problem_add(problems, server->file, server->line,
+				   "server '%s' has no hostname; it is what clients are greeted with", server->name);
+	else if (!address_domain_is_valid(slice_from_text(server->hostname), false))
+		config_problem_add(problems, server->file, server->line, "hostname '%s' is no domain name",
+				   server->hostname);
+}
+
+static bool needs_certificate(const struct config_listener *listener)
+{
+	return listener->mode != LISTENER_PLAIN;
+}
+
+/* True for a certificate block that names both files. */
+static bool check_pair(const struct config_server *server, const struct config_certificate *certificate,
+		       struct config_problems *problems)
+{
+	if (certificate->certificate && certificate->key)
+		return true;
+	config_problem_add(problems, server->file, certificate->line, "%s%s of server '%s' has no %s",
+			   certificate->name ? "sni " : "tls", certificate->name ? certificate->name : "", server->name,
+			   certificate->certificate ? "key"
+			   : certificate->key       ? "certificate"
+						    : "certificate and key");
+	return false;
+}
+
+static void check_certificates(const struct config_server *server, struct config_problems *problems)
+{
+	for (size_t i = 0; i < server->certificate_count; i++)
+		if (!check_pair(server, &server->certificates[i], problems))
+			return;
+	for (size_t i = 0; i < server->listener_count && server->certificate_count == 0; i++)
+		if (needs_certificate(&server->listeners[i]))
+			config_problem_add(problems, server->file, server->listeners[i].line,
+					   "listener '%s' needs a certificate; add tls { certificate = … key = … }",
+					   server->listeners[i].text);
+}
+
+/* Mail without a sign-in goes nowhere in such a server. */
+static bool needs_sign_in(const struct config_server *server)
+{
+	return !server->relay_default;
+}
+
+static void check_sign_in(const struct config_server *server, struct config_problems *problems)
+{
+	if (!needs_sign_in(server))
+		return;
+	if (!server->relay_authenticated) {
+		config_problem_add(problems, server->file, server->relay_line,
+				   "nobody may send: relay denies those who signed in and everybody else");
+		return;
+	}
+	if (!server->mechanisms) {
+		config_problem_add(problems, server->file, server->auth_line,
+				   "nobody can sign in: auth has no mechanisms, and relay takes mail from nobody else");
+		return;
+	}
+	for (size_t i = 0; i < server->listener_count && !server->plaintext_sign_in; i++)
+		if (server->listeners[i].mode == LISTENER_PLAIN)
+			config_problem_add(problems, server->file, server->listeners[i].line,
+					   "nobody can sign in on '%s': it has no TLS; make it starttls, or say "
+					   "auth { plaintext = yes }",
+					   server->listeners[i].text);
+}
+
+static void check_open_relay(const struct config_server *server, struct config_problems *problems)
+{
+	if (server->relay_default && !server->open_relay_meant)
+		config_problem_add(problems, server->file, server->relay_line,
+				   "relay { default = allow } lets everybody send anywhere (an open relay); if so it "
+				   "shall be, add open_relay = \"I mean it\"");
+}
+
+static void check_server(const struct config_server *server, struct config_problems *problems)
+{
+	check_hostname(server, problems);
+	if (server->listener_count == 0)
+		config_problem_add(problems, server->file, server->line,
+				   "server '%s' has no listener; add listen = { \"0.0.0.0:587 starttls\" }",
+				   server->name);
+	check_certificates(server, problems);
+	check_sign_in(server, problems);
+	check_open_relay(server, problems);
+}
+
+/* --- listeners of all servers --- */
+
+static bool is_same_address(const struct config_listener *a, const struct config_listener *b)
+{
+	return a->address_size > 0 && a->address_size == b->address_size &&
+	       memcmp(&a->address, &b->address, a->address_size) == 0;
+}
+
+/* The listener at a place in the order of all servers, or NULL behind the last. */
+static const struct config_listener *listener_at(const struct config *config, size_t place)
+{
+	for (size_t i = 0; i < config->server_count; i++) {
+		if (place < config->servers[i].listener_count)
+			return &config->servers[i].listeners[place];
+		place -= config->servers[i].listener_count;
+	}
+	return NULL;
+}
+
+static void check_listeners(const struct config *config, struct config_problems *problems)
+{
+	const struct config_listener *listener, *before;
+	for (size_t i = 0; i <= LIMIT_LISTENERS && (listener = listener_at(config, i)); i++) {
+		if (i == LIMIT_LISTENERS)
+			config_problem_add(problems, config->file, listener->line, "over %d listeners",
+					   LIMIT_LISTENERS);
+		for (size_t j = 0; j < i && (before = listener_at(config, j)); j++) {
+			if (!is_same_address(listener, before))
+				continue;
+			config_problem_add(problems, config->file, listener->line,
+					   "listener '%s' is given twice; first on line %d", listener->text,
+					   before->line);
+			break;
+		}
+	}
+}
+
+/* --- routes --- */
+
+static bool is_route_domain(const char *domain)
+{
+	if (strcmp(domain, "*") == 0)
+		return true;
+	return address_domain_is_valid(slice_from_text(domain[0] == '.' ? domain + 1 : domain), true);
+}
+
+static void check_route(const struct route *route, struct config_problems *problems)
+{
+	if (!is_route_domain(route->domain))
+		config_problem_add(problems, route->file, route->line,
+				   "route '%s' is no domain; write example.org, .example.org for what is below it, "
+				   "or * for all others",
+				   route->domain);
+	if (route->kind == ROUTE_HOLD && route->maildir)
+		config_problem_add(problems, route->file, route->line,
+				   "route '%s' both holds and delivers; say hold = yes or maildir = …", route->domain);
+	if (route->kind == ROUTE_MAILDIR && !route->maildir)
+		config_problem_add(problems, route->file, route->line,
+				   "route '%s' leads nowhere; say hold = yes or maildir = …", route->domain);
+}
+
+void config_rules_check(const struct config *config, struct config_problems *problems)
+{
+	if (!config->data)
+		config_problem_add(problems, config->file, 0, "no data folder; add data = \"/var/lib/postern\"");
+	if (config->server_count == 0)
+		config_problem_add(problems, config->file, 0, "no server; add server NAME { … }");
+	if (config->server_count > LIMIT_SERVERS)
+		config_problem_add(problems, config->file, config->servers[LIMIT_SERVERS].line, "over %d servers",
+				   LIMIT_SERVERS);
+	if (config->routes.count == 0)
+		config_problem_add(problems, config->file, 0,
+				   "no route; add delivery { route \"*\" { … } } to say where mail goes");
+	for (size_t i = 0; i < config->server_count; i++)
+		check_server(&config->servers[i], problems);
+	check_listeners(config, problems);
+	for (size_t i = 0; i < config->routes.count; i++)
+		check_route(&config->routes.routes[i], problems);
+}

@@ -1,0 +1,133 @@
+/* Sizes, durations and near misses; see config_value.h. */
+#include "core/server/config_value.h"
+
+#include <stdio.h>
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+static const struct unit size_units[] = {
+	{ "", 1 }, { "K", 1u << 10 }, { "M", 1u << 20 }, { "G", 1u << 30 }, { "T", UINT64_C(1) << 40 }, { NULL, 0 },
+};
+
+static const struct unit duration_units[] = {
+	{ "ms", 1 }, { "s", 1000 }, { "min", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 24 * 3600 * 1000 }, { NULL, 0 },
+};
+
+static size_t count_digits(struct slice text)
+{
+	size_t count = 0;
+	while (count < text.size && text.data[count] >= '0' && text.data[count] <= '9')
+		count++;
+	return count;
+}
+
+static const struct unit *find_unit(const struct unit *units, struct slice name)
+{
+	for (; units->name; units++)
+		if (slice_equal_nocase(name, slice_from_text(units->name)))
+			return units;
+	return NULL;
+}
+
+bool config_size_parse(const char *text, uint64_t *bytes)
+{
+	struct slice all = slice_from_text(text);
+	size_t digits = count_digits(all);
+	const struct unit *unit = find_unit(size_units, slice_skip(all, digits));
+	uint64_t number;
+	if (!unit || !slice_parse_number(slice_first(all, digits), UINT64_MAX / unit->factor, &number))
+		return false;
+	*bytes = number * unit->factor;
+	return true;
+}
+
+enum config_duration_status config_duration_parse(const char *text, uint64_t *ms)
+{
+	struct slice all = slice_from_text(text);
+	size_t digits = count_digits(all);
+	struct slice name = slice_skip(all, digits);
+	uint64_t number;
+	if (name.size == 0 && digits > 0) {
+		*ms = 0;
+		bool is_zero = slice_parse_number(all, 0, &number);
+		return is_zero ? CONFIG_DURATION_OK : CONFIG_DURATION_NO_UNIT;
+	}
+	const struct unit *unit = find_unit(duration_units, name);
+	if (!unit || !slice_parse_number(slice_first(all, digits), UINT64_MAX / unit->factor, &number))
+		return CONFIG_DURATION_WRONG;
+	*ms = number * unit->factor;
+	return CONFIG_DURATION_OK;
+}
+
+static void format_with_unit(uint64_t number, const struct unit *units, char text[CONFIG_UNIT_TEXT_BYTES])
+{
+	const struct unit *unit = units;
+	while (unit[1].name && number >= unit[1].factor && number % unit[1].factor == 0)
+		unit++;
+	snprintf(text, CONFIG_UNIT_TEXT_BYTES, "%llu%s", (unsigned long long)(number / unit->factor), unit->name);
+}
+
+void config_size_format(uint64_t bytes, char text[CONFIG_UNIT_TEXT_BYTES])
+{
+	format_with_unit(bytes, size_units, text);
+}
+
+void config_duration_format(uint64_t ms, char text[CONFIG_UNIT_TEXT_BYTES])
+{
+	format_with_unit(ms, duration_units, text);
+}
+
+/* --- near misses --- */
+
+enum { NEAR_WORD_BYTES = 32 }; /* no name of ours is longer */
+
+static size_t least(size_t a, size_t b, size_t c)
+{
+	size_t smaller = a < b ? a : b;
+	return smaller < c ? smaller : c;
+}
+
+static bool is_same_letter(char a, char b)
+{
+	uint8_t x = ascii_lower((uint8_t)a), y = ascii_lower((uint8_t)b);
+	return (x == '-' ? '_' : x) == (y == '-' ? '_' : y);
+}
+
+/* Letters left out, put in, changed, or two neighbours exchanged: each counts one (optimal string alignment). */
+static size_t edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+	size_t rows[NEAR_WORD_BYTES + 1][NEAR_WORD_BYTES + 1];
+	for (size_t i = 0; i <= a_size; i++)
+		rows[i][0] = i;
+	for (size_t j = 0; j <= b_size; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= a_size; i++) {
+		for (size_t j = 1; j <= b_size; j++) {
+			bool same = is_same_letter(a[i - 1], b[j - 1]);
+			rows[i][j] = least(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + !same);
+			bool swapped = i > 1 && j > 1 && is_same_letter(a[i - 1], b[j - 2]) &&
+				       is_same_letter(a[i - 2], b[j - 1]);
+			if (swapped && rows[i - 2][j - 2] + 1 < rows[i][j])
+				rows[i][j] = rows[i - 2][j - 2] + 1;
+		}
+	}
+	return rows[a_size][b_size];
+}
+
+void config_near_miss_consider(struct config_near_miss *near, const char *candidate)
+{
+	size_t word_size = strlen(near->word), size = strlen(candidate);
+	if (word_size > NEAR_WORD_BYTES || size > NEAR_WORD_BYTES)
+		return;
+	size_t most = size / 3 < 1 ? 1 : size / 3;
+	if (most > 3)
+		most = 3;
+	size_t distance = edit_distance(near->word, word_size, candidate, size);
+	if (distance <= most && distance < near->best_distance) {
+		near->best = candidate;
+		near->best_distance = distance;
+	}
+}
