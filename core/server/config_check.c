@@ -85,15 +85,25 @@ static void check_folder(const struct check *check, const char *path, int line, 
 	free(existing);
 }
 
-/* Who starts the server makes a missing data folder and gives it to `user`. */
+/* Who starts the server makes a missing data folder, but not what it is in, and gives it to `user`. */
 static void check_data(const struct check *check)
 {
 	const struct config *config = check->config;
-	struct check starter = *check;
 	struct stat status;
-	if (stat(config->data, &status) != 0 && errno == ENOENT)
-		starter.user = NULL;
-	check_folder(&starter, config->data, config->data_line, "data folder");
+	if (stat(config->data, &status) == 0 || errno != ENOENT) {
+		check_folder(check, config->data, config->data_line, "data folder");
+		return;
+	}
+	struct check starter = { .config = config, .problems = check->problems };
+	char *parent = strdup(config->data);
+	if (parent && strrchr(parent, '/') != parent)
+		*strrchr(parent, '/') = 0;
+	if (parent && stat(parent, &status) != 0)
+		config_problem_add(check->problems, config->file, config->data_line, "data folder %s: make %s first",
+				   config->data, parent);
+	else
+		check_folder(&starter, config->data, config->data_line, "data folder");
+	free(parent);
 }
 
 static bool is_below(const char *path, const char *folder)

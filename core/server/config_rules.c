@@ -17,35 +17,35 @@ static void check_hostname(const struct config_server *server, struct config_pro
 				   server->hostname);
 }
 
-static bool needs_certificate(const struct config_listener *listener)
+/* A listener that was written wrong has no address; that was said when it was read. */
+static bool is_usable(const struct config_listener *listener)
 {
-	return listener->mode != LISTENER_PLAIN;
+	return listener->address_size > 0;
 }
 
-/* True for a certificate block that names both files. */
-static bool check_pair(const struct config_server *server, const struct config_certificate *certificate,
+static void check_pair(const struct config_server *server, const struct config_certificate *certificate,
 		       struct config_problems *problems)
 {
 	if (certificate->certificate && certificate->key)
-		return true;
+		return;
 	config_problem_add(problems, server->file, certificate->line, "%s%s of server '%s' has no %s",
 			   certificate->name ? "sni " : "tls", certificate->name ? certificate->name : "", server->name,
 			   certificate->certificate ? "key"
 			   : certificate->key       ? "certificate"
 						    : "certificate and key");
-	return false;
 }
 
 static void check_certificates(const struct config_server *server, struct config_problems *problems)
 {
 	for (size_t i = 0; i < server->certificate_count; i++)
-		if (!check_pair(server, &server->certificates[i], problems))
-			return;
-	for (size_t i = 0; i < server->listener_count && server->certificate_count == 0; i++)
-		if (needs_certificate(&server->listeners[i]))
-			config_problem_add(problems, server->file, server->listeners[i].line,
+		check_pair(server, &server->certificates[i], problems);
+	for (size_t i = 0; i < server->listener_count && server->certificate_count == 0; i++) {
+		const struct config_listener *listener = &server->listeners[i];
+		if (is_usable(listener) && listener->mode != LISTENER_PLAIN)
+			config_problem_add(problems, server->file, listener->line,
 					   "listener '%s' needs a certificate; add tls { certificate = … key = … }",
-					   server->listeners[i].text);
+					   listener->text);
+	}
 }
 
 /* Mail without a sign-in goes nowhere in such a server. */
@@ -68,12 +68,14 @@ static void check_sign_in(const struct config_server *server, struct config_prob
 				   "nobody can sign in: auth has no mechanisms, and relay takes mail from nobody else");
 		return;
 	}
-	for (size_t i = 0; i < server->listener_count && !server->plaintext_sign_in; i++)
-		if (server->listeners[i].mode == LISTENER_PLAIN)
-			config_problem_add(problems, server->file, server->listeners[i].line,
+	for (size_t i = 0; i < server->listener_count && !server->plaintext_sign_in; i++) {
+		const struct config_listener *listener = &server->listeners[i];
+		if (is_usable(listener) && listener->mode == LISTENER_PLAIN)
+			config_problem_add(problems, server->file, listener->line,
 					   "nobody can sign in on '%s': it has no TLS; make it starttls, or say "
 					   "auth { plaintext = yes }",
-					   server->listeners[i].text);
+					   listener->text);
+	}
 }
 
 static void check_open_relay(const struct config_server *server, struct config_problems *problems)

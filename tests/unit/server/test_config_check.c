@@ -1,0 +1,145 @@
+/* core/server/config_check: what the machine lacks for a configuration is told before `serve` would stumble over it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/server/config.h"
+#include "crypto/certificate.h"
+#include "crypto/secret.h"
+
+static char folder[] = "/tmp/test_config_check.XXXXXX";
+static char commands[256];
+
+/* Two pairs of files for two names, in a folder of the test's own. */
+static int make_folder(void **state)
+{
+	(void)state;
+	static const char *const names[2][2] = { { "a.example", NULL }, { "b.example", NULL } };
+	struct error error;
+	if (!secret_setup() || !mkdtemp(folder) || chdir(folder) || mkdir("data", 0755) || chmod(folder, 0755))
+		return -1;
+	struct certificate_files files = { "ca.pem", "ca.key", "a.pem", "a.key" };
+	if (!certificate_make_private(&files, names[0], 30, &error))
+		return -1;
+	files.certificate = "b.pem";
+	files.key = "b.key";
+	return certificate_make_private(&files, names[1], 30, &error) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	snprintf(commands, sizeof commands, "rm -rf %s", folder);
+	return chdir("/") || system(commands);
+}
+
+/* Parses (which must be right) and checks; answers what was said, in static memory. */
+static const char *check(const char *text)
+{
+	static char said[4096];
+	struct config_problems problems = { 0 };
+	struct config *config = config_parse(text, "f", &problems);
+	assert_non_null(config);
+	bool right = config_check(config, &problems);
+	assert_true(right == (problems.count == 0));
+	said[0] = 0;
+	for (size_t i = 0, used = 0; i < problems.count; i++)
+		used += (size_t)snprintf(said + used, sizeof said - used, "%s\n", problems.list[i].text);
+	config_problems_free(&problems);
+	config_free(config);
+	return said;
+}
+
+#define SERVER(tls) "server a { hostname = a.example listen = \"127.0.0.1:25 starttls\"\ntls { " tls " } }\n"
+#define PAIR        "certificate = a.pem key = a.key"
+#define ROUTE       "delivery { route \"*\" { maildir = data/mail/%d/%u } }\n"
+
+static void what_is_all_there_is_right(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		check("data = data\n" SERVER(PAIR " sni b.example { certificate = b.pem key = b.key }") ROUTE), "");
+	assert_string_equal(check("data = new\n" SERVER(PAIR) "delivery { route \"*\" { maildir = \"new2/%u\" } }"),
+			    "");
+}
+
+static void certificates_are_checked_each(void **state)
+{
+	(void)state;
+	const char *said = check("data = data\n" SERVER("certificate = a.pem key = b.key\n"
+							"sni x.example { certificate = a.pem key = a.key }\n"
+							"sni y.example { certificate = none.pem key = a.key }") ROUTE);
+	assert_non_null(strstr(said, "f:3: "));
+	assert_non_null(strstr(said, "f:4: certificate "));
+	assert_non_null(strstr(said, "is not for x.example"));
+	assert_non_null(strstr(said, "f:5: "));
+	assert_non_null(strstr(said, "none.pem"));
+}
+
+static void folders_must_be_writable_folders(void **state)
+{
+	(void)state;
+	char expected[1024];
+	snprintf(expected, sizeof expected,
+		 "f:1: data folder %s/a.pem is no folder\n"
+		 "f:4: Maildir %s/ca.key is no folder\n",
+		 folder, folder);
+	assert_string_equal(
+		check("data = a.pem\n" SERVER(PAIR) "delivery { route \"*\" { maildir = \"ca.key/%d/%u\" } }\n"),
+		expected);
+}
+
+static void data_folder_is_made_but_not_what_it_is_in(void **state)
+{
+	(void)state;
+	char expected[1024];
+	snprintf(expected, sizeof expected, "f:1: data folder %s/x/y: make %s/x first\n", folder, folder);
+	assert_string_equal(check("data = x/y\n" SERVER(PAIR) ROUTE), expected);
+}
+
+static void user_must_exist_and_may_write(void **state)
+{
+	(void)state;
+	const char *said = check("data = data\nuser = \"no-such-user\"\n" SERVER(PAIR) ROUTE);
+	assert_string_equal(said, "f:2: user 'no-such-user' does not exist\n");
+	if (geteuid() != 0)
+		skip();
+	char expected[1024];
+	snprintf(expected, sizeof expected,
+		 "f:1: data folder %s/data: nobody can't write in %s/data: Permission denied\n", folder, folder);
+	said = check("data = data\nuser = nobody\n" SERVER(PAIR) ROUTE);
+	assert_string_equal(said, expected);
+	/* Who starts the server makes it and gives it away. */
+	assert_string_equal(check("data = new\nuser = nobody\n" SERVER(PAIR) "delivery { route \"*\" { hold = yes } }"),
+			    "");
+}
+
+static void built_in_needs_nothing(void **state)
+{
+	(void)state;
+	struct config_problems problems = { 0 };
+	struct config *config = config_default(&problems);
+	assert_non_null(config);
+	assert_true(config_check(config, &problems));
+	config_free(config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_all_there_is_right),
+		cmocka_unit_test(certificates_are_checked_each),
+		cmocka_unit_test(folders_must_be_writable_folders),
+		cmocka_unit_test(user_must_exist_and_may_write),
+		cmocka_unit_test(data_folder_is_made_but_not_what_it_is_in),
+		cmocka_unit_test(built_in_needs_nothing),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
