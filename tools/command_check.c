@@ -1,0 +1,107 @@
+/* `postern check`: everything that `postern serve` would refuse in a configuration, all of it in one run. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/command.h"
+
+static const char usage[] = "usage: postern check [-c FILE] [--json]\n";
+
+static void print_help(void)
+{
+	fputs(usage, stdout);
+	puts("\nReads a configuration and tells everything that `postern serve` would refuse: unknown names, wrong\n"
+	     "values, contradictions, certificates and folders that can't be used. Opens no listener and changes\n"
+	     "nothing. Without -c it checks the embedded default.\n\n"
+	     "Exit status: 0 all is right, 2 something is wrong.");
+}
+
+struct request {
+	const char *file;
+	bool json;
+	bool help;
+};
+
+static bool parse_arguments(int argc, char **argv, struct request *request)
+{
+	for (int option; (option = getopt(argc, argv, "+c:h-:")) != -1;) {
+		if (option == 'c')
+			request->file = optarg;
+		else if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0))
+			request->help = true;
+		else if (option == '-' && strcmp(optarg, "json") == 0)
+			request->json = true;
+		else
+			return false;
+	}
+	return optind == argc;
+}
+
+static void print_text(const struct config *config, const struct config_problems *problems)
+{
+	for (size_t i = 0; i < problems->count; i++)
+		puts(problems->list[i].text);
+	if (problems->count > 0)
+		return;
+	size_t listeners = 0;
+	for (size_t i = 0; i < config->server_count; i++)
+		listeners += config->servers[i].listener_count;
+	printf("%s: all is right: servers %zu, listeners %zu, routes %zu\n", config->file, config->server_count,
+	       listeners, config->routes.count);
+}
+
+/* A file that isn't UTF-8 may be quoted in the text: JSON takes none of it, so such bytes become question marks. */
+static json_t *json_text(const char *text)
+{
+	json_t *string = json_string(text);
+	if (string)
+		return string;
+	char *ascii = strdup(text);
+	for (char *c = ascii; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	string = ascii ? json_string(ascii) : NULL;
+	free(ascii);
+	return string;
+}
+
+/* {"file": …, "right": …, "problems": [{"line": …, "text": …}]}; line 0 is the whole file. */
+static bool print_json(const char *file, const struct config_problems *problems)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < problems->count; i++) {
+		const struct config_problem *problem = &problems->list[i];
+		json_array_append_new(list, json_pack("{s:i, s:o}", "line", problem->line, "text",
+						      json_text(problem->text + problem->said_at)));
+	}
+	json_t *report =
+		json_pack("{s:o, s:b, s:o}", "file", json_text(file), "right", problems->count == 0, "problems", list);
+	bool printed = report && json_dumpf(report, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+	json_decref(report);
+	return printed;
+}
+
+int command_check(int argc, char **argv)
+{
+	struct request request = { 0 };
+	if (!parse_arguments(argc, argv, &request)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (request.help) {
+		print_help();
+		return EXIT_DONE;
+	}
+	struct config_problems problems = { 0 };
+	struct config *config = request.file ? config_read(request.file, &problems) : config_default(&problems);
+	bool right = config && config_check(config, &problems);
+	if (!request.json)
+		print_text(config, &problems);
+	else if (!print_json(request.file ? request.file : CONFIG_BUILT_IN, &problems))
+		right = false;
+	config_problems_free(&problems);
+	config_free(config);
+	return right ? EXIT_DONE : EXIT_ENVIRONMENT;
+}
