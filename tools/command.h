@@ -1,7 +1,7 @@
 /* The subcommands of `postern`, one file each (command_NAME.c), and what they share.
  *
- * Each takes argv from its own name on, answers the exit status: 0 done, 1 it did not work out, 2 the configuration or the environment is wrong, 64
- * the call is (EX_USAGE). Results go to standard output, everything else to standard error. */
+ * Each takes argv from its own name on, answers the exit status: 0 done, 1 it did not work out, 2 the configuration or
+ * the environment is wrong, 64 the call is (EX_USAGE). Results go to standard output, everything else to standard error. */
 #ifndef POSTERN_TOOLS_COMMAND_H
 #define POSTERN_TOOLS_COMMAND_H
 
@@ -17,7 +17,7 @@ int command_check(int argc, char **argv);
 int command_user(int argc, char **argv);
 int command_queue(int argc, char **argv);
 
-/* Every subcommand takes -c FILE. Without it: ./postern-data of the embedded default. Prints what is wrong; NULL then. */
+/* Every subcommand takes -c FILE. Without it: ./postern-data of the embedded default. Prints what is wrong, NULL then. */
 struct config *command_load_config(const char *file);
 
 /* Path of something in the data folder, malloc'ed: "users", "lanes/0", … */

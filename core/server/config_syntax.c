@@ -146,30 +146,51 @@ static int out_of_memory(int line)
 	return -1;
 }
 
+/* Always answers 0: libConfuse aborts the program where the default of an option is refused. After a failure the frame
+ * of the block around it stands for the block, so that ends still pair with beginnings. */
 static int on_block_begins(cfg_t *block, cfg_opt_t *hidden, const char *text, void *result)
 {
 	(void)hidden;
 	*(const char **)result = text;
-	struct word *word = word_find(top()->word, block->name);
-	ASSERT(word && running->depth + 1 < DEPTH_MOST);
-	struct config_statement *statement = statement_create(block->name, block->title, word->shape, block->line);
-	if (!statement)
-		return out_of_memory(block->line);
-	list_append(&top()->statement->statements, &statement->link);
-	running->stack[++running->depth] = (struct frame){ statement, word };
+	struct frame frame = *top();
+	/* None where a name has the | by which libConfuse reaches into other blocks. */
+	struct word *word = word_find(frame.word, block->name);
+	struct config_statement *statement =
+		word ? statement_create(block->name, block->title, word->shape, block->line) : NULL;
+	if (statement) {
+		list_append(&frame.statement->statements, &statement->link);
+		frame = (struct frame){ statement, word };
+	} else {
+		fail(block->line, word ? "out of memory" : "syntax: a name can't have a | in it");
+	}
+	ASSERT(running->depth + 1 < DEPTH_MOST);
+	running->stack[++running->depth] = frame;
 	return 0;
+}
+
+/* The newest statement of this name in the block, to which a list's further values belong (also those of +=). */
+static struct config_statement *statement_find(const struct config_statement *block, const char *name)
+{
+	for (struct list *node = block->statements.previous; node != &block->statements; node = node->previous) {
+		struct config_statement *statement = CONTAINER_OF(node, struct config_statement, link);
+		if (strcmp(statement->name, name) == 0)
+			return statement;
+	}
+	return NULL;
 }
 
 static int on_value(cfg_t *block, cfg_opt_t *option, const char *text, void *result)
 {
 	*(const char **)result = text;
-	struct list *last = top()->statement->statements.previous;
-	struct config_statement *statement = CONTAINER_OF(last, struct config_statement, link);
-	if (option->nvalues == 1) {
+	if (running->failed)
+		return -1;
+	struct config_statement *outer = top()->statement;
+	struct config_statement *statement = option->nvalues > 1 ? statement_find(outer, option->name) : NULL;
+	if (!statement) {
 		statement = statement_create(option->name, NULL, CONFIG_VALUES, block->line);
 		if (!statement)
 			return out_of_memory(block->line);
-		list_append(&top()->statement->statements, &statement->link);
+		list_append(&outer->statements, &statement->link);
 	}
 	return value_append(statement, text, block->line) ? 0 : out_of_memory(block->line);
 }
@@ -191,6 +212,8 @@ static int add_empty_lists(const cfg_t *block, int line)
 static int on_block_ends(cfg_t *outer, cfg_opt_t *option)
 {
 	(void)outer;
+	if (running->failed)
+		return -1;
 	const struct config_statement *statement = top()->statement;
 	cfg_t *block = statement->title ? cfg_opt_gettsec(option, statement->title)
 					: cfg_opt_getnsec(option, cfg_opt_size(option) - 1);

@@ -225,6 +225,9 @@ static const struct {
 	{ SERVER("certificate = x\nworkers = 2"),
 	  "f:2: 'certificate' does not belong in 'server a'; it belongs in 'tls'\n"
 	  "f:3: 'workers' does not belong in 'server a'; it belongs in 'the outermost level'\n" },
+	{ SERVER("tls { }\nlisten += { \"127.0.0.1:26 plain\", bad }"),
+	  "f:2: tls of server 'a' has no certificate and key\n"
+	  "f:3: listen = \"bad\": a listener is written \"ADDRESS:PORT MODE\", like \"0.0.0.0:587 starttls\"\n" },
 	{ OUTERMOST("worker = 2\nidle = 3s"), "f:5: unknown 'worker'; did you mean 'workers'?\n"
 					      "f:6: 'idle' does not belong here; it belongs in 'limits'\n" },
 	{ OUTERMOST("root { }"), "f:5: 'root' is not known here\n" },
@@ -326,6 +329,8 @@ static const struct {
 	  "f:2: syntax: 'b' can't stand here; is a comma, = or a value missing before it?\n" },
 	{ "data = d\nuser\nworkers = 1",
 	  "f:3: syntax: behind 'user' must come = VALUE, { … } or NAME { … }, the same everywhere\n" },
+	{ "server x { tls { } }\nserver|tls { }", "f:2: syntax: a name can't have a | in it\n" },
+	{ "\"server|tls\" { }", "f:1: syntax: no sub-section title/index for 'server'\n" },
 	{ "data =", "f:1: syntax: the file ends inside a statement\n" },
 	{ "data = = d", "f:1: syntax: '=' can't stand here; is a comma, = or a value missing before it?\n" },
 	{ "data = \"\\1777\"", "f:1: syntax: bad escape sequence '\\1777'\n" },
