@@ -48,6 +48,7 @@ enum {
 	LIMIT_HASH_TEXT_BYTES = 128,  /* crypto_pwhash_STRBYTES */
 	LIMIT_SIGN_INS = 8192,        /* exchanges that are going on in a worker; more is 454 */
 	LIMIT_HASH_QUEUE = 4096,      /* jobs that wait for a hasher in a worker; more is 454 */
+	LIMIT_HASH_WAIT_MS = 30000,   /* in that queue; later the client may have gone, and 454 lets it come again */
 	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
 	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,

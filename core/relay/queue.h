@@ -2,7 +2,12 @@
  *
  * The spool is the truth; this is its index in memory (under 128 bytes a waiting message). A message comes in with
  * queue_add() after its record is durable (or from recovery), is delivered recipient by recipient by the routes, and goes when
- * the spool says that it is done. */
+ * the spool says that it is done.
+ *
+ * Who can't be reached now is tried again by the schedule (schedule.h). A message is held, and not touched again until it is
+ * released, when nobody is left that trying could help: the routes say hold, there is no route or no safe Maildir, or the schedule is
+ * over. A release tries the routes again, as they are now: if they still say hold, the message is held again, which the
+ * log tells. Nothing is ever thrown away but by QUEUE_REMOVE. */
 #ifndef POSTERN_RELAY_QUEUE_H
 #define POSTERN_RELAY_QUEUE_H
 
@@ -15,7 +20,8 @@ struct queue;
 struct queue_settings {
 	const struct route_table *routes; /* outlives the queue */
 	const char *hostname;             /* in Maildir names */
-	unsigned deliveries;              /* that run at once; 0: 64 */
+	unsigned deliveries;              /* that run at once, at most LIMIT_DELIVERIES; 0: 64 */
+	bool orders_only;                 /* deliver nothing: for the command line where no server runs */
 };
 
 struct queue *queue_create(struct loop *loop, const struct queue_settings *settings, struct error *error);
@@ -38,10 +44,13 @@ bool queue_stop(struct queue *queue);
 void queue_destroy(struct queue *queue);
 
 enum queue_order { QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_HOLD };
-/* One message, or all with id 0. Answers how many were found; the changes are durable some turns later, when `done` (may be NULL)
- * is called. */
+/* One message, or all with id 0. Answers how many it applies to; the changes are durable some turns later, when `done` (may be
+ * NULL) is called, from the loop, with the number that are as ordered now. That may be fewer: a delivery that ran was quicker, or the
+ * spool could not write. RELEASE of all is for what is held or waits for its next try; a single message that is already as
+ * ordered counts. One order runs at a time: ask queue_has_order() first. */
 typedef void queue_ordered(void *context, uint64_t count);
 uint64_t queue_order(struct queue *queue, enum queue_order order, uint64_t id, queue_ordered *done, void *context);
+bool queue_has_order(const struct queue *queue);
 
 struct queue_counts {
 	uint64_t messages, held, waiting, delivering;

@@ -1,0 +1,365 @@
+/* The lane's control socket; see control.h.
+ *
+ * A connection reads one request, waits for its turn, has its order run, sends the answer, and reads the next. It has one
+ * operation and one timer; while an order runs it has neither and so can't go away. */
+#include "core/relay/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base/buffer.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+
+enum { AGAIN_MS = 100 };
+
+enum connection_state {
+	CONNECTION_FREE,
+	CONNECTION_READING,
+	CONNECTION_QUEUED, /* its order waits for its turn */
+	CONNECTION_ORDERED,
+	CONNECTION_ANSWERING,
+	CONNECTION_CLOSING, /* when the operation that runs has ended */
+};
+
+struct connection {
+	struct list link; /* control->queued */
+	struct queue_control *control;
+	struct loop_op op;
+	struct timer deadline;
+	struct buffer input;
+	struct buffer answer;
+	enum queue_order order;
+	uint64_t id;
+	int fd;
+	uint8_t state;         /* enum connection_state */
+	bool close_after_send; /* what it sent can't be read any further */
+	uint8_t input_storage[LIMIT_CONTROL_LINE_BYTES];
+	uint8_t answer_storage[LIMIT_CONTROL_LINE_BYTES];
+};
+
+struct queue_control {
+	struct loop *loop;
+	struct queue *queue;
+	struct loop_op accept;
+	struct timer again; /* accepting failed, or somebody else's order runs */
+	struct list queued; /* connections */
+	struct connection *ordered;
+	int directory_fd;
+	int listen_fd;
+	bool stopping;
+	struct connection connections[LIMIT_CONTROL_CONNECTIONS];
+};
+
+static void go_on(struct connection *connection);
+
+/* --- orders --- */
+
+static const char *const order_names[] = {
+	[QUEUE_RELEASE] = "release",
+	[QUEUE_REMOVE] = "remove",
+	[QUEUE_HOLD] = "hold",
+};
+
+bool queue_order_parse(struct slice name, enum queue_order *order)
+{
+	for (size_t i = 0; i < sizeof order_names / sizeof *order_names; i++) {
+		if (slice_equal(name, slice_from_text(order_names[i]))) {
+			*order = (enum queue_order)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *queue_order_name(enum queue_order order)
+{
+	return order_names[order];
+}
+
+static bool parse_id(const char *text, uint64_t *id)
+{
+	*id = 0;
+	if (strcmp(text, "all") == 0)
+		return true;
+	return spool_id_parse(slice_from_text(text), id) && *id != 0;
+}
+
+static bool parse_request(struct slice line, enum queue_order *order, uint64_t *id)
+{
+	json_error_t error;
+	json_t *request = json_loadb((const char *)line.data, line.size, JSON_REJECT_DUPLICATES, &error);
+	const char *name = NULL, *which = NULL;
+	bool right = request && json_unpack(request, "{s:s, s:s !}", "order", &name, "id", &which) == 0 &&
+		     queue_order_parse(slice_from_text(name), order) && parse_id(which, id);
+	json_decref(request);
+	return right;
+}
+
+/* --- connections --- */
+
+static void close_connection(struct connection *connection)
+{
+	struct queue_control *control = connection->control;
+	loop_timer_stop(control->loop, &connection->deadline);
+	list_remove(&connection->link);
+	if (loop_op_is_running(&connection->op)) {
+		connection->state = CONNECTION_CLOSING;
+		loop_cancel(control->loop, &connection->op);
+		return;
+	}
+	loop_close(control->loop, connection->fd);
+	connection->state = CONNECTION_FREE;
+}
+
+static void expired(struct timer *timer)
+{
+	close_connection(CONTAINER_OF(timer, struct connection, deadline));
+}
+
+static void sent(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct connection *connection = CONTAINER_OF(op, struct connection, op);
+	bool over = connection->state == CONNECTION_CLOSING || connection->close_after_send ||
+		    connection->control->stopping || completion->result < 0;
+	if (over)
+		close_connection(connection);
+	else
+		go_on(connection);
+}
+
+static void answer(struct connection *connection)
+{
+	struct loop *loop = connection->control->loop;
+	connection->state = CONNECTION_ANSWERING;
+	loop_timer_start(loop, &connection->deadline, LIMIT_CONTROL_MS);
+	loop_send(loop, &connection->op, connection->fd, buffer_slice(&connection->answer), sent);
+}
+
+static void answer_error(struct connection *connection, const char *error)
+{
+	buffer_clear(&connection->answer);
+	buffer_append_format(&connection->answer, "{\"error\":\"%s\"}\n", error);
+	connection->close_after_send = true;
+	answer(connection);
+}
+
+static void start_orders(struct queue_control *control);
+
+static void ordered(void *context, uint64_t count)
+{
+	struct queue_control *control = context;
+	struct connection *connection = control->ordered;
+	control->ordered = NULL;
+	buffer_clear(&connection->answer);
+	buffer_append_format(&connection->answer, "{\"count\":%llu}\n", (unsigned long long)count);
+	answer(connection);
+	start_orders(control);
+}
+
+static void start_orders(struct queue_control *control)
+{
+	if (control->ordered || control->stopping || list_is_empty(&control->queued))
+		return;
+	if (queue_has_order(control->queue)) {
+		loop_timer_start(control->loop, &control->again, AGAIN_MS);
+		return;
+	}
+	struct list *first = list_take_first(&control->queued);
+	struct connection *connection = CONTAINER_OF(first, struct connection, link);
+	connection->state = CONNECTION_ORDERED;
+	control->ordered = connection;
+	queue_order(control->queue, connection->order, connection->id, ordered, control);
+}
+
+static void take_request(struct connection *connection, struct slice line)
+{
+	struct queue_control *control = connection->control;
+	if (!parse_request(line, &connection->order, &connection->id)) {
+		answer_error(connection, "not a request");
+		return;
+	}
+	loop_timer_stop(control->loop, &connection->deadline);
+	connection->state = CONNECTION_QUEUED;
+	list_append(&control->queued, &connection->link);
+	start_orders(control);
+}
+
+static void received(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct connection *connection = CONTAINER_OF(op, struct connection, op);
+	if (connection->state == CONNECTION_CLOSING || completion->result <= 0)
+		close_connection(connection);
+	else if (!buffer_append(&connection->input, completion->bytes))
+		answer_error(connection, "the request is too long");
+	else
+		go_on(connection);
+}
+
+/* The next request, from what is here or from the peer. */
+static void go_on(struct connection *connection)
+{
+	struct loop *loop = connection->control->loop;
+	struct slice input = buffer_slice(&connection->input);
+	size_t line = slice_find(input, '\n');
+	if (line < input.size) {
+		uint8_t copy[LIMIT_CONTROL_LINE_BYTES];
+		memcpy(copy, input.data, line);
+		buffer_consume(&connection->input, line + 1);
+		take_request(connection, slice_of(copy, line));
+		return;
+	}
+	if (connection->state != CONNECTION_READING)
+		loop_timer_start(loop, &connection->deadline, LIMIT_CONTROL_MS);
+	connection->state = CONNECTION_READING;
+	loop_receive(loop, &connection->op, connection->fd, received);
+}
+
+/* --- the listener --- */
+
+static void accept_connection(struct queue_control *control, int fd)
+{
+	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {
+		struct connection *connection = &control->connections[i];
+		if (connection->state != CONNECTION_FREE)
+			continue;
+		connection->fd = fd;
+		connection->close_after_send = false;
+		buffer_clear(&connection->input);
+		go_on(connection);
+		return;
+	}
+	loop_close(control->loop, fd);
+}
+
+static void start_accepting(struct queue_control *control);
+
+static void accepted(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct queue_control *control = CONTAINER_OF(op, struct queue_control, accept);
+	if (completion->result >= 0 && control->stopping)
+		loop_close(control->loop, completion->result);
+	else if (completion->result >= 0)
+		accept_connection(control, completion->result);
+	if (!completion->more && !control->stopping)
+		loop_timer_start(control->loop, &control->again, AGAIN_MS);
+}
+
+static void start_accepting(struct queue_control *control)
+{
+	if (!loop_op_is_running(&control->accept))
+		loop_accept(control->loop, &control->accept, control->listen_fd, accepted);
+}
+
+static void again(struct timer *timer)
+{
+	struct queue_control *control = CONTAINER_OF(timer, struct queue_control, again);
+	start_accepting(control);
+	start_orders(control);
+}
+
+/* --- life --- */
+
+void queue_control_address(int directory_fd, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/control", directory_fd);
+}
+
+static bool bind_socket(struct queue_control *control, const char *directory, struct error *error)
+{
+	control->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->directory_fd < 0 || control->listen_fd < 0)
+		return error_set_errno(error, errno, "%s: can't make the control socket", directory);
+	struct sockaddr_un address;
+	queue_control_address(control->directory_fd, &address);
+	unlinkat(control->directory_fd, "control", 0);
+	mode_t mask = umask(0177);
+	int bound = bind(control->listen_fd, (const struct sockaddr *)&address, sizeof address);
+	int code = errno;
+	umask(mask);
+	if (bound != 0)
+		return error_set_errno(error, code, "%s: can't make the control socket", directory);
+	if (listen(control->listen_fd, LIMIT_CONTROL_CONNECTIONS) != 0)
+		return error_set_errno(error, errno, "%s: can't listen on the control socket", directory);
+	return true;
+}
+
+static void destroy(struct queue_control *control)
+{
+	if (control->listen_fd >= 0)
+		close(control->listen_fd);
+	if (control->directory_fd >= 0)
+		close(control->directory_fd);
+	free(control);
+}
+
+struct queue_control *queue_control_start(struct loop *loop, struct queue *queue, const char *directory,
+					  struct error *error)
+{
+	struct queue_control *control = calloc(1, sizeof *control);
+	if (!control) {
+		error_set(error, "no memory for the control socket");
+		return NULL;
+	}
+	control->loop = loop;
+	control->queue = queue;
+	control->listen_fd = control->directory_fd = -1;
+	loop_op_init(&control->accept);
+	timer_init(&control->again, again);
+	list_init(&control->queued);
+	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {
+		struct connection *connection = &control->connections[i];
+		connection->control = control;
+		list_init(&connection->link);
+		loop_op_init(&connection->op);
+		timer_init(&connection->deadline, expired);
+		buffer_init(&connection->input, connection->input_storage, sizeof connection->input_storage);
+		buffer_init(&connection->answer, connection->answer_storage, sizeof connection->answer_storage);
+	}
+	if (!bind_socket(control, directory, error)) {
+		destroy(control);
+		return NULL;
+	}
+	start_accepting(control);
+	return control;
+}
+
+static bool is_running(const struct queue_control *control)
+{
+	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++)
+		if (control->connections[i].state != CONNECTION_FREE)
+			return true;
+	return loop_op_is_running(&control->accept);
+}
+
+void queue_control_stop(struct queue_control *control)
+{
+	if (!control)
+		return;
+	control->stopping = true;
+	unlinkat(control->directory_fd, "control", 0);
+	loop_timer_stop(control->loop, &control->again);
+	loop_cancel(control->loop, &control->accept);
+	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {
+		uint8_t state = control->connections[i].state;
+		if (state == CONNECTION_READING || state == CONNECTION_QUEUED)
+			close_connection(&control->connections[i]);
+	}
+	struct error error;
+	while (is_running(control)) {
+		if (!loop_turn(control->loop, true, &error)) {
+			log_message(LOG_ERROR, "control", "%s", error.text);
+			return; /* the loop is broken and may still point here: the process ends */
+		}
+	}
+	loop_timer_stop(control->loop, &control->again);
+	destroy(control);
+}
