@@ -26,7 +26,8 @@ static bool days_until(const ASN1_TIME *when, int64_t unix_now, int64_t *days)
 static bool check_dates(X509 *certificate, size_t number, const char *file, int64_t unix_now, struct error *error)
 {
 	int64_t begins, ends;
-	if (!days_until(X509_get0_notBefore(certificate), unix_now, &begins) ||
+	/* The second in which it begins is inside: a certificate that was made just now is valid. */
+	if (!days_until(X509_get0_notBefore(certificate), unix_now + 1, &begins) ||
 	    !days_until(X509_get0_notAfter(certificate), unix_now, &ends))
 		return error_set(error, "certificate %s: number %zu in it has dates that can't be read", file, number);
 	if (begins >= 0)
