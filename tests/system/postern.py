@@ -155,8 +155,8 @@ class Server:
         wait_until(lambda: not any(is_running(pid) for pid in pids), 10, "all processes are gone")
 
     def run(self, *arguments, stdin=""):
-        command, *rest = arguments
-        return postern(command, "-c", self.config, *rest, stdin=stdin, cwd=self.folder)
+        """A subcommand on this server's configuration."""
+        return postern(*arguments, "-c", self.config, stdin=stdin, cwd=self.folder)
 
     def add_user(self, name=USER, password=PASSWORD):
         done = self.run("user", "add", name, "--password-stdin", stdin=password + "\n")

@@ -42,7 +42,7 @@ def test_list_and_show(held):
         assert each["id"] in text
     shown = server.run("queue", "show", id_of(server, subjects[0])).stdout
     assert "Hello." in shown and "someone@held.example" in shown
-    assert server.run("queue", "show", "0000000000000").returncode == 1
+    assert server.run("queue", "show", "not an id").returncode == 64
 
 
 def test_held_messages_outlive_a_restart_and_a_crash(held):
@@ -64,6 +64,7 @@ def test_remove(held):
     assert done.returncode == 0, done.stderr
     assert gone not in [each["id"] for each in listed(server)]
     assert len(listed(server)) == 2
+    assert server.run("queue", "show", gone).returncode == 1
     assert server.run("queue", "remove", gone).returncode == 1
 
 
