@@ -66,7 +66,18 @@ enum {
 	LIMIT_BODY_BLOCKS = 65536,               /* 1 GiB of text a worker has in memory at most */
 	LIMIT_BODY_BLOCK_BYTES = 16 * 1024,      /* a message is received in these */
 	LIMIT_SEGMENT_BYTES = 64 * 1024 * 1024,
-	LIMIT_COMMIT_BYTES = 8 * 1024 * 1024, /* one write of a group commit */
+	LIMIT_COMMIT_BYTES = 8 * 1024 * 1024,        /* one write of a group commit */
+	LIMIT_SPOOL_RECORD_BYTES = 4 * 1024 * 1024,  /* an inline message and an envelope of 15,000 long addresses */
+	LIMIT_FIRST_SEGMENT_BYTES = 8 * 1024 * 1024, /* made while the start waits; two of the largest records */
+	LIMIT_READY_SEGMENTS = 2,                    /* kept for later; more are given back to the disk */
+	LIMIT_OPEN_SEGMENTS = 64,                    /* descriptors kept; older ones are opened to be read */
+	LIMIT_SEALS = 1024,              /* segments that ended early and are still needed: a failure or restart each */
+	LIMIT_CHANGE_DETAIL_BYTES = 512, /* a server's reply and our words; what is longer is cut */
+	SPOOL_COMMIT_INTERVAL_MS = 2,    /* a sync takes a fifth of it; waiting out the rest lets a commit carry more */
+	SPOOL_RETRY_MS = 1000,           /* between tries while the disk is full or failing */
+	SPOOL_COMPACTION_MS = 10000,     /* a segment must stay sparse that long: most empty by themselves */
+	SPOOL_COMPACTION_PAUSE_MS = 5,   /* between steps of LIMIT_COMPACTION_BYTES: 12 MB a second at most */
+	LIMIT_COMPACTION_BYTES = 64 * 1024,
 
 	/* --- delivery --- */
 	LIMIT_DELIVERIES = 256,                 /* that run at once in a worker; 64 unless said */

@@ -1,0 +1,161 @@
+/* The index of live messages; see live.h. */
+#include "core/spool/live.h"
+
+#include <stdlib.h>
+
+enum {
+	EXPECTED_MESSAGES = 1024,
+	SLAB_MESSAGES = 1024,
+};
+
+bool live_index_init(struct live_index *index)
+{
+	pool_init(&index->pool, sizeof(struct live), SLAB_MESSAGES, SIZE_MAX);
+	return map_init(&index->map, EXPECTED_MESSAGES);
+}
+
+void live_index_finish(struct live_index *index)
+{
+	if (!index->map.buckets)
+		return;
+	for (struct map_node *node = map_walk(&index->map, NULL); node; node = map_walk(&index->map, node))
+		free(CONTAINER_OF(node, struct live, node)->state);
+	map_finish(&index->map);
+	pool_finish(&index->pool);
+}
+
+struct live *live_create(struct live_index *index, uint64_t id)
+{
+	struct live *live = pool_take(&index->pool);
+	if (live)
+		*live = (struct live){ .id = id };
+	return live;
+}
+
+void live_insert(struct live_index *index, struct live *live)
+{
+	map_insert(&index->map, &live->node, map_hash_number(live->id));
+}
+
+void live_destroy(struct live_index *index, struct live *live, bool inserted)
+{
+	if (!live)
+		return;
+	if (inserted)
+		map_remove(&index->map, &live->node);
+	free(live->state);
+	pool_give(&index->pool, live);
+}
+
+struct live *live_find(const struct live_index *index, uint64_t id)
+{
+	for (struct map_node *node = map_find(&index->map, map_hash_number(id)); node; node = map_find_next(node)) {
+		struct live *live = CONTAINER_OF(node, struct live, node);
+		if (live->id == id)
+			return live;
+	}
+	return NULL;
+}
+
+/* --- state --- */
+
+bool live_reserve(struct live *live, size_t attempt_size)
+{
+	struct live_state *state = live->state;
+	if (state && state->attempt_capacity >= attempt_size)
+		return true;
+	size_t bits_size = ((size_t)live->recipients + 7) / 8;
+	struct live_state *larger = realloc(state, sizeof *larger + bits_size + attempt_size);
+	if (!larger)
+		return false;
+	if (!state) {
+		*larger = (struct live_state){ .bits_size = (uint16_t)bits_size };
+		memset(larger->bytes, 0, bits_size);
+	}
+	larger->attempt_capacity = (uint16_t)attempt_size;
+	live->state = larger;
+	return true;
+}
+
+static void set_done(struct live *live, uint32_t recipient)
+{
+	if (recipient >= live->recipients)
+		return;
+	uint8_t *byte = &live->state->bytes[recipient / 8];
+	uint8_t bit = (uint8_t)(1u << recipient % 8);
+	live->state->done_count += (*byte & bit) == 0;
+	*byte |= bit;
+}
+
+static void set_attempt(struct live_state *state, struct slice detail)
+{
+	if (detail.size > state->attempt_capacity)
+		return;
+	if (detail.size)
+		memcpy(state->bytes + state->bits_size, detail.data, detail.size);
+	state->attempt_size = (uint16_t)detail.size;
+}
+
+void live_apply(struct live *live, const struct record_header *header, struct slice payload)
+{
+	switch (header->type) {
+	case RECORD_RECIPIENT_DONE:
+		set_done(live, header->recipient);
+		break;
+	case RECORD_MESSAGE_DONE:
+		live->ended = true;
+		break;
+	case RECORD_HOLD:
+	case RECORD_RELEASE:
+		live->held = header->type == RECORD_HOLD;
+		break;
+	case RECORD_ATTEMPT:
+		set_attempt(live->state, payload);
+		break;
+	default:
+		break; /* RECORD_STATE says what is known already, or is restored */
+	}
+}
+
+bool live_restore(struct live *live, const struct record_header *header, const struct record_state *state)
+{
+	live->held = (header->flags & RECORD_HELD) != 0;
+	if (state->attempt.size == 0 && state->done_bits.size == 0)
+		return true;
+	if (!live_reserve(live, state->attempt.size))
+		return false;
+	set_attempt(live->state, state->attempt);
+	for (uint32_t i = 0; i < live->recipients && i / 8 < state->done_bits.size; i++)
+		if (state->done_bits.data[i / 8] >> i % 8 & 1)
+			set_done(live, i);
+	return true;
+}
+
+const uint8_t *live_done_bits(const struct live *live)
+{
+	return live->state && live->state->done_count ? live->state->bytes : NULL;
+}
+
+struct slice live_attempt(const struct live *live)
+{
+	if (!live->state)
+		return (struct slice){ NULL, 0 };
+	return slice_of(live->state->bytes + live->state->bits_size, live->state->attempt_size);
+}
+
+static struct slice bits_of(const struct live *live)
+{
+	const uint8_t *bits = live_done_bits(live);
+	return slice_of(bits, bits ? live->state->bits_size : 0);
+}
+
+size_t live_state_size(const struct live *live)
+{
+	size_t attempt = live_attempt(live).size, bits = bits_of(live).size;
+	return attempt || bits ? record_state_size(attempt, bits) : 0;
+}
+
+void live_state_write(const struct live *live, uint8_t *to)
+{
+	record_state_write(to, live_attempt(live), bits_of(live));
+}
