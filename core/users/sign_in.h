@@ -2,8 +2,10 @@
  *
  * A verified login is remembered (crypto/sign_in_cache.h) and costs microseconds. Everything else is a job for the
  * hasher processes: queued (bounded by LIMIT_HASH_QUEUE, fair between client networks), sent over one SOCK_SEQPACKET
- * descriptor shared by all hashers, a few in flight, each with a deadline. Unknown and disabled users are verified against a hash
- * that never matches, so they take the same way and time as a wrong password. */
+ * descriptor shared by all hashers, a few in flight, each with a deadline. The same login asked for twice at a time is
+ * one job. Unknown and disabled users are verified against a hash that never matches, so they take the same way and
+ * time as a wrong password. An answer counts for the record that it was made from only: when the user has been changed
+ * or removed meanwhile, it is asked again. */
 #ifndef POSTERN_USERS_SIGN_IN_H
 #define POSTERN_USERS_SIGN_IN_H
 
@@ -20,38 +22,49 @@ enum sign_in_outcome {
 struct sign_in_request;
 typedef void sign_in_done(struct sign_in_request *request, enum sign_in_outcome outcome);
 
-/* Embedded in its owner, or pooled. Name and password must stay until the callback; the owner wipes them. */
+/* Embedded in its owner, or pooled; the owner fills `done`, `name`, `password` and `network` each time, the rest is
+ * private. Name and password must stay until the callback; the owner wipes them. */
 struct sign_in_request {
 	struct list link;
-	struct timer deadline;
-	struct sign_in_service *service;
+	struct sign_in_job *job; /* NULL: not waiting */
 	sign_in_done *done;
 	struct slice name;
 	struct slice password;
 	uint64_t network; /* any number that is the same for clients that share a turn in the queue */
-	uint64_t job;
-	uint64_t version;
-	uint8_t state;
-	bool known;
 };
 
 struct sign_in_service;
 
-/* `hasher_fd`: this worker's end, taken over. `hashers`: how many serve it (jobs in flight are kept at twice that). */
+/* `hasher_fd`: this worker's end, taken over, also when NULL is answered. `hashers`: how many serve it (jobs in flight
+ * are kept at twice that). */
 struct sign_in_service *sign_in_create(struct loop *loop, struct users *users, int hasher_fd, unsigned hashers,
 				       struct error *error);
-/* Waiting requests get SIGN_IN_UNAVAILABLE. Turns the loop until its operations have ended. */
+
+/* The same with other bounds than those of limits.h: for tests. */
+struct sign_in_bounds {
+	uint32_t queue;     /* LIMIT_HASH_QUEUE */
+	uint64_t wait_ms;   /* LIMIT_HASH_WAIT_MS */
+	uint64_t answer_ms; /* LIMIT_HASH_TIME_MS */
+};
+struct sign_in_service *sign_in_create_bounded(struct loop *loop, struct users *users, int hasher_fd, unsigned hashers,
+					       const struct sign_in_bounds *bounds, struct error *error);
+
+/* Waiting requests get SIGN_IN_UNAVAILABLE, from here. Turns the loop until its operations have ended; so not from a
+ * callback. NULL is allowed. */
 void sign_in_destroy(struct sign_in_service *service);
 
-/* True: decided now, *outcome is set and no callback comes (cache hit, or refused for a full queue). False: the callback will come. */
+/* True: decided now, *outcome is set and no callback comes (a remembered login, or refused at once because the queue is
+ * full or no hasher is left). False: the callback will come, never from here. */
 MUST_USE bool sign_in_start(struct sign_in_service *service, struct sign_in_request *request,
 			    enum sign_in_outcome *outcome);
 
-/* The asker has gone: no callback; name and password are not touched any more. */
+/* The asker has gone: no callback; name and password are not touched any more. Nothing happens to a request that was
+ * started and is decided. */
 void sign_in_cancel(struct sign_in_service *service, struct sign_in_request *request);
 
-/* A hasher process: serves jobs from all workers' descriptors, one at a time, until all are closed or SIGTERM. Blocks. Packets: see
- * hasher.h. Never returns with a secret in memory. */
+/* A hasher process: serves jobs from all workers' descriptors, one at a time, until all are closed or SIGTERM, and
+ * answers the exit status. Blocks. Ends with its parent; takes over the process' handling of SIGTERM, SIGINT and
+ * SIGHUP. Packets: see hasher.h. Never returns with a secret in memory. */
 int hasher_run(const int *worker_fds, size_t count);
 
 #endif

@@ -47,7 +47,7 @@ enum users_status users_find(struct users *users, struct slice name, struct user
 		users_failed(&error, code, "can't be read");
 	}
 	if (status == USERS_FAILED)
-		log_message(LOG_ERROR, "users_unreadable", "%s", error.text);
+		log_message(LOG_ERROR, "users-unreadable", "%s", error.text);
 	return status;
 }
 

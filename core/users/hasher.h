@@ -1,0 +1,36 @@
+/* The packets between a worker and the hasher processes (hasher_run() is in sign_in.h).
+ *
+ * A worker writes jobs into its end of a SOCK_SEQPACKET pair; the hashers share the other end, and whoever is free takes the
+ * next. One packet is one job or one answer. Numbers are little-endian: job 8 bytes, then for a job the hash behind
+ * its size (1 byte) and the password behind its size (2 bytes), for an answer 1 byte: 1 right, 0 not. */
+#ifndef POSTERN_USERS_HASHER_H
+#define POSTERN_USERS_HASHER_H
+
+#include "core/base/buffer.h"
+#include "core/base/limits.h"
+
+enum {
+	HASHER_JOB_BYTES = 8 + 1 + LIMIT_HASH_TEXT_BYTES + 2 + LIMIT_PASSWORD_BYTES, /* at most */
+	HASHER_ANSWER_BYTES = 8 + 1,
+};
+
+struct hasher_job {
+	uint64_t job; /* the worker's number, never used twice */
+	struct slice hash;
+	struct slice password;
+};
+
+struct hasher_answer {
+	uint64_t job;
+	bool right;
+};
+
+/* False when it does not fit; into HASHER_JOB_BYTES a hash and a password within their limits do. */
+MUST_USE bool hasher_job_encode(struct buffer *packet, const struct hasher_job *job);
+/* Hash and password point into the packet. False for anything that hasher_job_encode() does not make. */
+MUST_USE bool hasher_job_decode(struct slice packet, struct hasher_job *job);
+
+void hasher_answer_encode(uint8_t packet[HASHER_ANSWER_BYTES], const struct hasher_answer *answer);
+MUST_USE bool hasher_answer_decode(struct slice packet, struct hasher_answer *answer);
+
+#endif

@@ -1,0 +1,47 @@
+/* Jobs and answers of hashers as bytes; see hasher.h. */
+#include "core/base/cursor.h"
+#include "core/users/hasher.h"
+
+static void append_le(struct buffer *packet, uint64_t number, size_t size)
+{
+	uint8_t bytes[8];
+	store_le(bytes, number, size);
+	buffer_append(packet, slice_of(bytes, size));
+}
+
+bool hasher_job_encode(struct buffer *packet, const struct hasher_job *job)
+{
+	if (job->hash.size >= LIMIT_HASH_TEXT_BYTES || job->password.size > LIMIT_PASSWORD_BYTES)
+		return false;
+	append_le(packet, job->job, 8);
+	append_le(packet, job->hash.size, 1);
+	buffer_append(packet, job->hash);
+	append_le(packet, job->password.size, 2);
+	buffer_append(packet, job->password);
+	return !packet->overflow;
+}
+
+bool hasher_job_decode(struct slice packet, struct hasher_job *job)
+{
+	struct cursor cursor = cursor_over(packet);
+	job->job = cursor_take_u64le(&cursor);
+	job->hash = cursor_take(&cursor, cursor_take_u8(&cursor));
+	job->password = cursor_take(&cursor, cursor_take_u16le(&cursor));
+	return cursor_ok(&cursor) && cursor.rest.size == 0 && job->hash.size < LIMIT_HASH_TEXT_BYTES &&
+	       job->password.size <= LIMIT_PASSWORD_BYTES;
+}
+
+void hasher_answer_encode(uint8_t packet[HASHER_ANSWER_BYTES], const struct hasher_answer *answer)
+{
+	store_le(packet, answer->job, 8);
+	packet[8] = answer->right ? 1 : 0;
+}
+
+bool hasher_answer_decode(struct slice packet, struct hasher_answer *answer)
+{
+	struct cursor cursor = cursor_over(packet);
+	answer->job = cursor_take_u64le(&cursor);
+	uint8_t right = cursor_take_u8(&cursor);
+	answer->right = right == 1;
+	return cursor_ok(&cursor) && cursor.rest.size == 0 && right <= 1;
+}
