@@ -17,6 +17,7 @@ enum {
 	/* --- stream --- */
 	LIMIT_SMALL_BUFFER_BYTES = 4 * 1024,  /* a turn of replies, a TLS flight with a short chain */
 	LIMIT_LARGE_BUFFER_BYTES = 40 * 1024, /* two full TLS records and a long certificate chain */
+	LIMIT_LARGE_BUFFERS = 16384,          /* 640 MiB a worker, in the hands of those that do not read */
 
 	/* --- TLS --- */
 	LIMIT_CERTIFICATE_CHAIN = 16, /* in a certificate file; public chains have 2 to 4 */
