@@ -1,0 +1,631 @@
+/* core/users: the sign-in service on the real loop, both back ends. First with the test in the hashers' place, which answers
+ * what and when it likes; then with real hasher processes, which are also killed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "core/base/log.h"
+#include "core/users/hasher.h"
+#include "core/users/sign_in.h"
+#include "crypto/password.h"
+#include "crypto/secret.h"
+#include "tests/unit/users/scratch.h"
+
+enum { HASHERS = 1, IN_FLIGHT = 2 * HASHERS, QUEUE = 8, WAIT_MS = 400, ANSWER_MS = 200 };
+
+static enum loop_kind kind;
+static char hash_of_right[LIMIT_HASH_TEXT_BYTES], hash_of_other[LIMIT_HASH_TEXT_BYTES];
+
+struct fixture {
+	struct scratch scratch;
+	struct users *users;
+	struct loop *loop;
+	struct sign_in_service *service;
+	int hashers_fd; /* the hashers' end */
+	pid_t hasher;
+};
+
+/* --- what every test needs --- */
+
+static struct sign_in_service *make_service(struct fixture *fixture, const struct sign_in_bounds *bounds)
+{
+	int ends[2];
+	struct error error;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	fixture->hashers_fd = ends[1];
+	return sign_in_create_bounded(fixture->loop, fixture->users, ends[0], HASHERS, bounds, &error);
+}
+
+static int set_up_bounded(void **state, const struct sign_in_bounds *bounds)
+{
+	struct fixture *fixture = test_calloc(1, sizeof *fixture);
+	struct error error;
+	scratch_make(&fixture->scratch);
+	fixture->users = users_open(fixture->scratch.database, true, &error);
+	fixture->loop = loop_create(&(struct loop_settings){ .kind = kind }, &error);
+	fixture->service = make_service(fixture, bounds);
+	static const char *const names[] = { "Alice@Example.org", "bob", "carol", "off" };
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		assert_int_equal(users_put(fixture->users, slice_from_text(names[i]), hash_of_right, false, &error),
+				 USERS_OK);
+	assert_int_equal(users_set_disabled(fixture->users, SLICE_LITERAL("off"), true, &error), USERS_OK);
+	*state = fixture;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_bounded(state,
+			      &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = WAIT_MS, .answer_ms = ANSWER_MS });
+}
+
+static int set_up_patient(void **state)
+{
+	return set_up_bounded(state, &(struct sign_in_bounds){ .queue = 5000, .wait_ms = 60000, .answer_ms = 60000 });
+}
+
+static void start_hasher(struct fixture *fixture)
+{
+	fixture->hasher = scratch_fork();
+	if (fixture->hasher == 0)
+		_exit(hasher_run(&fixture->hashers_fd, 1));
+}
+
+static int set_up_hasher(void **state)
+{
+	set_up_patient(state);
+	start_hasher(*state);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+	sign_in_destroy(fixture->service);
+	users_close(fixture->users);
+	loop_destroy(fixture->loop);
+	close(fixture->hashers_fd);
+	if (fixture->hasher > 0) {
+		kill(fixture->hasher, SIGTERM);
+		assert_int_equal(scratch_wait(fixture->hasher), 0);
+	}
+	scratch_remove(&fixture->scratch);
+	test_free(fixture);
+	return 0;
+}
+
+/* A client: what it asks, and what it was told. */
+struct client {
+	struct sign_in_request request;
+	bool answered;
+	enum sign_in_outcome outcome;
+	unsigned order; /* of the answers */
+};
+
+static unsigned answers;
+
+static void client_answered(struct sign_in_request *request, enum sign_in_outcome outcome)
+{
+	struct client *client = CONTAINER_OF(request, struct client, request);
+	assert_false(client->answered);
+	client->answered = true;
+	client->outcome = outcome;
+	client->order = ++answers;
+}
+
+static void ask_from(struct fixture *fixture, struct client *client, const char *name, const char *password,
+		     uint64_t network)
+{
+	*client = (struct client){ .request = { .done = client_answered,
+						.name = slice_from_text(name),
+						.password = slice_from_text(password),
+						.network = network } };
+	if (sign_in_start(fixture->service, &client->request, &client->outcome)) {
+		client->answered = true;
+		client->order = ++answers;
+	}
+}
+
+static void ask(struct fixture *fixture, struct client *client, const char *name, const char *password)
+{
+	ask_from(fixture, client, name, password, 1);
+}
+
+static void turn(struct fixture *fixture, bool wait)
+{
+	struct error error;
+	assert_true(loop_turn(fixture->loop, wait, &error));
+}
+
+static enum sign_in_outcome await(struct fixture *fixture, struct client *client)
+{
+	while (!client->answered)
+		turn(fixture, true);
+	return client->outcome;
+}
+
+static enum sign_in_outcome sign_in(struct fixture *fixture, const char *name, const char *password)
+{
+	struct client client;
+	ask(fixture, &client, name, password);
+	return await(fixture, &client);
+}
+
+/* --- the test as hasher --- */
+
+struct job {
+	uint64_t number;
+	char hash[LIMIT_HASH_TEXT_BYTES];
+	char password[LIMIT_PASSWORD_BYTES + 1];
+};
+
+/* False when the service has sent nothing more. */
+static bool take_job(struct fixture *fixture, struct job *taken)
+{
+	uint8_t packet[HASHER_JOB_BYTES + 1];
+	struct hasher_job job;
+	for (unsigned tries = 0; tries < 4; tries++) {
+		ssize_t size = recv(fixture->hashers_fd, packet, sizeof packet, MSG_DONTWAIT);
+		if (size > 0) {
+			assert_true(hasher_job_decode(slice_of(packet, (size_t)size), &job));
+			taken->number = job.job;
+			assert_true(slice_to_text(job.hash, taken->hash, sizeof taken->hash));
+			assert_true(slice_to_text(job.password, taken->password, sizeof taken->password));
+			return true;
+		}
+		turn(fixture, false);
+	}
+	return false;
+}
+
+static void answer(struct fixture *fixture, uint64_t number, bool right)
+{
+	uint8_t packet[HASHER_ANSWER_BYTES];
+	struct hasher_answer answer = { number, right };
+	hasher_answer_encode(packet, &answer);
+	assert_int_equal(send(fixture->hashers_fd, packet, sizeof packet, MSG_NOSIGNAL), sizeof packet);
+}
+
+static void answer_next(struct fixture *fixture, bool right)
+{
+	struct job job;
+	assert_true(take_job(fixture, &job));
+	answer(fixture, job.number, right);
+}
+
+static void every_login_goes_its_way(void **state)
+{
+	struct fixture *fixture = *state;
+	static char too_long_name[LIMIT_LOGIN_NAME_BYTES + 2], too_long_password[LIMIT_PASSWORD_BYTES + 2];
+	memset(too_long_name, 'n', sizeof too_long_name - 1);
+	memset(too_long_password, 'p', sizeof too_long_password - 1);
+	/* Who may not sign in is refused, whatever a hasher says. */
+	static const struct {
+		const char *name, *password;
+		bool known;
+		enum sign_in_outcome outcome;
+	} rows[] = {
+		{ "alice@example.ORG", "right", true, SIGN_IN_OK },
+		{ "bob", "right", true, SIGN_IN_OK },
+		{ "mallory", "right", false, SIGN_IN_WRONG },
+		{ "off", "right", false, SIGN_IN_WRONG },
+		{ "", "right", false, SIGN_IN_WRONG },
+		{ "a b", "right", false, SIGN_IN_WRONG },
+		{ too_long_name, "right", false, SIGN_IN_WRONG },
+		{ "carol", "", true, SIGN_IN_OK },
+		{ "carol", too_long_password, false, SIGN_IN_WRONG },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct client client;
+		struct job job;
+		ask(fixture, &client, rows[i].name, rows[i].password);
+		assert_false(client.answered);
+		assert_true(take_job(fixture, &job));
+		assert_string_equal(job.hash, rows[i].known ? hash_of_right : password_unknown_user_hash());
+		answer(fixture, job.number, true);
+		assert_int_equal(await(fixture, &client), rows[i].outcome);
+	}
+}
+
+static void only_what_was_right_is_remembered(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client client;
+	struct error error;
+	ask(fixture, &client, "bob", "x");
+	answer_next(fixture, false);
+	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
+	ask(fixture, &client, "bob", "x");
+	answer_next(fixture, true);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+	ask(fixture, &client, "BOB", "x");
+	assert_true(client.answered && client.outcome == SIGN_IN_OK);
+	ask(fixture, &client, "bob", "X");
+	assert_false(client.answered);
+	answer_next(fixture, false);
+	await(fixture, &client);
+	/* Any change makes it worthless at once, also one to the same hash. */
+	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("bob"), hash_of_right, true, &error), USERS_OK);
+	ask(fixture, &client, "bob", "x");
+	assert_false(client.answered);
+	answer_next(fixture, true);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+	assert_int_equal(users_remove(fixture->users, SLICE_LITERAL("bob"), &error), USERS_OK);
+	ask(fixture, &client, "bob", "x");
+	assert_false(client.answered);
+	answer_next(fixture, true);
+	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
+}
+
+enum change { REMOVE, DISABLE, NEW_PASSWORD };
+
+static void change_user(struct fixture *fixture, const char *name, enum change change)
+{
+	struct error error;
+	struct slice user = slice_from_text(name);
+	enum users_status status = change == REMOVE    ? users_remove(fixture->users, user, &error)
+				   : change == DISABLE ? users_set_disabled(fixture->users, user, true, &error)
+						       : users_put(fixture->users, user, hash_of_other, true, &error);
+	assert_int_equal(status, USERS_OK);
+}
+
+/* The answer to what does not hold any more counts for nothing: it is asked again, with what holds now. */
+static void a_change_while_hashing_is_seen(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		const char *name;
+		enum change change;
+		const char *hash; /* NULL: nobody's */
+		enum sign_in_outcome outcome;
+	} rows[] = {
+		{ "Alice@example.org", REMOVE, NULL, SIGN_IN_WRONG },
+		{ "bob", DISABLE, NULL, SIGN_IN_WRONG },
+		{ "carol", NEW_PASSWORD, hash_of_other, SIGN_IN_OK },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct client client;
+		struct job job;
+		ask(fixture, &client, rows[i].name, "p");
+		assert_true(take_job(fixture, &job));
+		change_user(fixture, rows[i].name, rows[i].change);
+		answer(fixture, job.number, true);
+		assert_true(take_job(fixture, &job));
+		assert_false(client.answered);
+		assert_string_equal(job.hash, rows[i].hash ? rows[i].hash : password_unknown_user_hash());
+		answer(fixture, job.number, true);
+		assert_int_equal(await(fixture, &client), rows[i].outcome);
+	}
+	/* Under one that changes each time nobody is kept for ever. */
+	struct client client;
+	ask(fixture, &client, "carol", "q");
+	for (unsigned i = 0; i < 2; i++) {
+		change_user(fixture, "carol", NEW_PASSWORD);
+		answer_next(fixture, true);
+		turn(fixture, true);
+	}
+	assert_int_equal(await(fixture, &client), SIGN_IN_UNAVAILABLE);
+}
+
+static void the_same_login_is_hashed_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client clients[6];
+	struct job job;
+	for (size_t i = 0; i < 6; i++)
+		ask_from(fixture, &clients[i], i % 2 ? "bob" : "BOB", i == 5 ? "other" : "right", i);
+	assert_true(take_job(fixture, &job));
+	assert_string_equal(job.password, "right");
+	sign_in_cancel(fixture->service, &clients[0].request);
+	answer(fixture, job.number, true);
+	assert_true(take_job(fixture, &job));
+	assert_string_equal(job.password, "other");
+	assert_false(take_job(fixture, &job));
+	for (size_t i = 1; i < 5; i++)
+		assert_int_equal(await(fixture, &clients[i]), SIGN_IN_OK);
+	assert_false(clients[0].answered || clients[5].answered);
+	sign_in_cancel(fixture->service, &clients[5].request);
+}
+
+static struct client *to_cancel;
+static struct fixture *to_cancel_in;
+
+static void cancels_another(struct sign_in_request *request, enum sign_in_outcome outcome)
+{
+	client_answered(request, outcome);
+	sign_in_cancel(to_cancel_in->service, &to_cancel->request);
+	struct client *client = CONTAINER_OF(request, struct client, request);
+	sign_in_cancel(to_cancel_in->service, &client->request);
+}
+
+static void who_has_gone_is_not_called(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client in_flight, waiting, same[2], last;
+	struct job job;
+	ask(fixture, &in_flight, "bob", "1");
+	ask(fixture, &same[0], "bob", "2");
+	ask(fixture, &same[1], "bob", "2");
+	ask(fixture, &waiting, "bob", "3");
+	ask(fixture, &last, "bob", "4");
+	same[0].request.done = cancels_another;
+	to_cancel = &same[1];
+	to_cancel_in = fixture;
+	assert_true(take_job(fixture, &job));
+	sign_in_cancel(fixture->service, &in_flight.request);
+	sign_in_cancel(fixture->service, &in_flight.request);
+	sign_in_cancel(fixture->service, &waiting.request);
+	answer(fixture, job.number, true);
+	answer_next(fixture, true);
+	assert_int_equal(await(fixture, &same[0]), SIGN_IN_OK);
+	assert_true(take_job(fixture, &job));
+	assert_string_equal(job.password, "4");
+	answer(fixture, job.number, true);
+	assert_int_equal(await(fixture, &last), SIGN_IN_OK);
+	assert_false(in_flight.answered || waiting.answered || same[1].answered);
+	/* What nobody waits for any more is not remembered: nobody had asked for it at the end. */
+	ask(fixture, &in_flight, "bob", "1");
+	assert_false(in_flight.answered);
+	sign_in_cancel(fixture->service, &in_flight.request);
+}
+
+static void a_full_queue_refuses_who_has_filled_it(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct client flood[IN_FLIGHT + QUEUE + 1];
+	char passwords[IN_FLIGHT + QUEUE + 1][8];
+	for (size_t i = 0; i < sizeof flood / sizeof flood[0]; i++) {
+		snprintf(passwords[i], sizeof passwords[i], "%zu", i);
+		ask_from(fixture, &flood[i], "bob", passwords[i], 1);
+		turn(fixture, false);
+	}
+	for (size_t i = 0; i < IN_FLIGHT + QUEUE; i++)
+		assert_false(flood[i].answered);
+	struct client *refused = &flood[IN_FLIGHT + QUEUE], other;
+	assert_true(refused->answered && refused->outcome == SIGN_IN_UNAVAILABLE);
+	/* Somebody else gets a place, the flood's newest loses it; not from inside the start. */
+	ask_from(fixture, &other, "carol", "right", 2);
+	assert_false(other.answered || flood[IN_FLIGHT + QUEUE - 1].answered);
+	turn(fixture, false);
+	turn(fixture, false);
+	assert_true(flood[IN_FLIGHT + QUEUE - 1].answered);
+	assert_int_equal(flood[IN_FLIGHT + QUEUE - 1].outcome, SIGN_IN_UNAVAILABLE);
+	/* Remembered logins need no place. */
+	for (unsigned i = 0; i < IN_FLIGHT; i++)
+		answer_next(fixture, true);
+	assert_int_equal(await(fixture, &flood[0]), SIGN_IN_OK);
+	assert_int_equal(sign_in(fixture, "bob", "0"), SIGN_IN_OK);
+}
+
+static void a_flood_delays_nobody_else(void **state)
+{
+	enum { FLOOD = 4000 };
+	struct fixture *fixture = *state;
+	static struct client flood[FLOOD];
+	static char passwords[FLOOD][8];
+	for (size_t i = 0; i < FLOOD; i++) {
+		snprintf(passwords[i], sizeof passwords[i], "%zu", i);
+		ask_from(fixture, &flood[i], "bob", passwords[i], 1);
+		assert_false(flood[i].answered);
+	}
+	struct client single;
+	ask_from(fixture, &single, "carol", "right", 2);
+	unsigned answered_before = 0;
+	while (!single.answered) {
+		answer_next(fixture, false);
+		turn(fixture, false);
+		answered_before++;
+	}
+	assert_in_range(answered_before, 1, IN_FLIGHT + 3);
+	while (!flood[FLOOD - 1].answered) {
+		answer_next(fixture, false);
+		turn(fixture, false);
+	}
+	/* Those of one network keep their order. */
+	for (size_t i = 1; i < FLOOD; i++)
+		assert_true(flood[i].answered && flood[i].order > flood[i - 1].order);
+}
+
+static void silence_ends_at_the_deadlines(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client clients[3 * IN_FLIGHT];
+	struct job late;
+	static const char *const passwords[] = { "0", "1", "2", "3", "4", "5" };
+	uint64_t began_us = scratch_now_us();
+	for (size_t i = 0; i < 3 * IN_FLIGHT; i++)
+		ask(fixture, &clients[i], "bob", passwords[i]);
+	assert_true(take_job(fixture, &late));
+	for (size_t i = 0; i < 3 * IN_FLIGHT; i++)
+		assert_int_equal(await(fixture, &clients[i]), SIGN_IN_UNAVAILABLE);
+	uint64_t took_ms = (scratch_now_us() - began_us) / 1000;
+	assert_true(took_ms >= WAIT_MS && took_ms < WAIT_MS + 20 * ANSWER_MS);
+	/* An answer that comes too late, twice or for nobody means nothing. */
+	answer(fixture, late.number, true);
+	answer(fixture, late.number, true);
+	answer(fixture, 1, true);
+	assert_int_equal(send(fixture->hashers_fd, "foreign", 7, 0), 7);
+	struct job job;
+	while (take_job(fixture, &job))
+		answer(fixture, job.number, false);
+	struct client client;
+	ask(fixture, &client, "bob", "0");
+	assert_false(client.answered);
+	answer_next(fixture, true);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+}
+
+static void with_no_hasher_left_only_remembered_logins_work(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client client, waiting[IN_FLIGHT + 1];
+	ask(fixture, &client, "bob", "right");
+	answer_next(fixture, true);
+	await(fixture, &client);
+	static const char *const passwords[] = { "0", "1", "2" };
+	for (size_t i = 0; i < IN_FLIGHT + 1; i++)
+		ask(fixture, &waiting[i], "carol", passwords[i]);
+	shutdown(fixture->hashers_fd, SHUT_RDWR);
+	for (size_t i = 0; i < IN_FLIGHT + 1; i++)
+		assert_int_equal(await(fixture, &waiting[i]), SIGN_IN_UNAVAILABLE);
+	turn(fixture, false);
+	ask(fixture, &client, "carol", "right");
+	assert_true(client.answered && client.outcome == SIGN_IN_UNAVAILABLE);
+	ask(fixture, &client, "bob", "right");
+	assert_true(client.answered && client.outcome == SIGN_IN_OK);
+}
+
+static void destroying_tells_all(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client clients[2 * IN_FLIGHT];
+	static const char *const passwords[] = { "0", "1", "2", "3" };
+	for (size_t i = 0; i < 2 * IN_FLIGHT; i++)
+		ask(fixture, &clients[i], "carol", passwords[i]);
+	sign_in_destroy(fixture->service);
+	fixture->service = NULL;
+	for (size_t i = 0; i < 2 * IN_FLIGHT; i++)
+		assert_true(clients[i].answered && clients[i].outcome == SIGN_IN_UNAVAILABLE);
+}
+
+/* --- real hashers --- */
+
+static void real_hashers_tell_right_from_wrong(void **state)
+{
+	struct fixture *fixture = *state;
+	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
+	assert_int_equal(sign_in(fixture, "carol", "wrong"), SIGN_IN_WRONG);
+	assert_int_equal(sign_in(fixture, "mallory", "right"), SIGN_IN_WRONG);
+	assert_int_equal(sign_in(fixture, "off", "right"), SIGN_IN_WRONG);
+	struct client client;
+	ask(fixture, &client, "carol", "right");
+	change_user(fixture, "carol", REMOVE);
+	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
+	ask(fixture, &client, "bob", "other");
+	change_user(fixture, "bob", NEW_PASSWORD);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+}
+
+static void a_remembered_login_costs_microseconds(void **state)
+{
+	enum { TIMES = 20000, MOST_US = 50 };
+	struct fixture *fixture = *state;
+	assert_int_equal(sign_in(fixture, "alice@example.org", "right"), SIGN_IN_OK);
+	uint64_t began_us = scratch_now_us();
+	for (unsigned i = 0; i < TIMES; i++) {
+		struct client client;
+		ask(fixture, &client, "Alice@Example.org", "right");
+		assert_true(client.answered && client.outcome == SIGN_IN_OK);
+	}
+	uint64_t took_us = scratch_now_us() - began_us;
+	print_message("    a remembered login: %.2f us\n", (double)took_us / TIMES);
+	assert_true(took_us < TIMES * MOST_US);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+	return first < second ? -1 : first > second;
+}
+
+static uint64_t time_one(struct fixture *fixture, const char *name)
+{
+	uint64_t began_us = scratch_now_us();
+	assert_int_equal(sign_in(fixture, name, "not this"), SIGN_IN_WRONG);
+	return scratch_now_us() - began_us;
+}
+
+/* How much longer the one takes than the other, in per cent: of medians, taken in turn. */
+static double compare_unknown_with_wrong(struct fixture *fixture)
+{
+	enum { ROUNDS = 9 };
+	uint64_t unknown[ROUNDS], wrong[ROUNDS];
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		unknown[i] = time_one(fixture, "mallory");
+		wrong[i] = time_one(fixture, "bob");
+	}
+	qsort(unknown, ROUNDS, sizeof unknown[0], compare_times);
+	qsort(wrong, ROUNDS, sizeof wrong[0], compare_times);
+	double ratio = (double)unknown[ROUNDS / 2] / (double)wrong[ROUNDS / 2];
+	print_message("    unknown %llu us, wrong %llu us\n", (unsigned long long)unknown[ROUNDS / 2],
+		      (unsigned long long)wrong[ROUNDS / 2]);
+	return 100 * (ratio < 1 ? 1 / ratio - 1 : ratio - 1);
+}
+
+/* Other work on the machine may spoil a measurement, but not three. */
+static void unknown_users_take_the_time_of_wrong_passwords(void **state)
+{
+	struct fixture *fixture = *state;
+	double difference = 100;
+	for (unsigned tries = 0; tries < 3 && difference >= 20; tries++)
+		difference = compare_unknown_with_wrong(fixture);
+	assert_true(difference < 20);
+}
+
+static void a_killed_hasher_costs_its_job_only(void **state)
+{
+	struct fixture *fixture = *state;
+	sign_in_destroy(fixture->service);
+	close(fixture->hashers_fd);
+	fixture->service =
+		make_service(fixture, &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = 60000, .answer_ms = 1500 });
+	start_hasher(fixture);
+	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
+	kill(fixture->hasher, SIGSTOP);
+	struct client client;
+	ask(fixture, &client, "carol", "right");
+	kill(fixture->hasher, SIGKILL);
+	assert_int_equal(scratch_wait(fixture->hasher), -1);
+	assert_int_equal(await(fixture, &client), SIGN_IN_UNAVAILABLE);
+	ask(fixture, &client, "carol", "right");
+	start_hasher(fixture);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+}
+
+static int run_all(const char *name)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_login_goes_its_way, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(only_what_was_right_is_remembered, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(a_change_while_hashing_is_seen, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(the_same_login_is_hashed_once, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(who_has_gone_is_not_called, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_queue_refuses_who_has_filled_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_flood_delays_nobody_else, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(silence_ends_at_the_deadlines, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(with_no_hasher_left_only_remembered_logins_work, set_up_patient,
+						tear_down),
+		cmocka_unit_test_setup_teardown(destroying_tells_all, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(real_hashers_tell_right_from_wrong, set_up_hasher, tear_down),
+		cmocka_unit_test_setup_teardown(a_remembered_login_costs_microseconds, set_up_hasher, tear_down),
+		cmocka_unit_test_setup_teardown(unknown_users_take_the_time_of_wrong_passwords, set_up_hasher,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_killed_hasher_costs_its_job_only, set_up_patient, tear_down),
+	};
+	print_message("--- %s\n", name);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	struct error error;
+	log_configure(LOG_ERROR, open("/dev/null", O_WRONLY));
+	if (!secret_setup() || !password_hash(hash_of_right, SLICE_LITERAL("right")) ||
+	    !password_hash(hash_of_other, SLICE_LITERAL("other")))
+		return 1;
+	kind = LOOP_EPOLL;
+	int failed = run_all("epoll");
+	struct loop *loop = loop_create(&(struct loop_settings){ .kind = LOOP_IO_URING }, &error);
+	loop_destroy(loop);
+	if (!loop) {
+		print_message("--- no io_uring here: %s\n", error.text);
+		return failed;
+	}
+	kind = LOOP_IO_URING;
+	return failed + run_all("io_uring");
+}
