@@ -1,0 +1,103 @@
+/* Password hashing with argon2id; see password.h.
+ *
+ * The cost is libsodium's for interactive use: 2 passes over 64 MiB, RFC 9106's order of magnitude for a server that verifies
+ * many. Hashes that were imported bring a cost of their own, within bounds, so that a row of the database can't make
+ * a hasher eat all memory or a minute. */
+#include "crypto/password.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "crypto/secret.h"
+
+enum {
+	PASSES = crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE,
+	MEMORY_BYTES = crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
+
+	/* Of hashes from elsewhere. */
+	PASSES_MOST = 16,
+	MEMORY_MOST_KIB = 1024 * 1024,
+	LANES_MOST = 1, /* libsodium computes no more */
+
+	SALT_BYTES = 16,
+	OUTPUT_BYTES = 32,
+};
+_Static_assert((int)LIMIT_HASH_TEXT_BYTES >= crypto_pwhash_STRBYTES, "libsodium writes this many");
+
+/* libsodium wants an address for the empty password too. */
+static const char *characters(struct slice password)
+{
+	return password.size ? (const char *)password.data : "";
+}
+
+bool password_hash(char text[LIMIT_HASH_TEXT_BYTES], struct slice password)
+{
+	return crypto_pwhash_argon2id_str(text, characters(password), password.size, PASSES, MEMORY_BYTES) == 0;
+}
+
+/* Takes "NAME=NUMBER" off the front, with the comma or dollar sign behind it. */
+static bool take_parameter(struct slice *rest, const char *name, uint8_t end, uint64_t most)
+{
+	struct slice prefix = slice_from_text(name);
+	uint64_t number;
+	if (!slice_starts_with(*rest, prefix))
+		return false;
+	*rest = slice_skip(*rest, prefix.size);
+	size_t size = slice_find(*rest, end);
+	if (size == rest->size || !slice_parse_number(slice_first(*rest, size), most, &number) || number == 0)
+		return false;
+	*rest = slice_skip(*rest, size + 1);
+	return true;
+}
+
+static bool has_sane_cost(const char *text)
+{
+	struct slice rest = slice_from_text(text);
+	bool argon2id = slice_starts_with(rest, SLICE_LITERAL(crypto_pwhash_argon2id_STRPREFIX));
+	if (!argon2id && !slice_starts_with(rest, SLICE_LITERAL(crypto_pwhash_argon2i_STRPREFIX)))
+		return false;
+	rest = slice_skip(rest, argon2id ? sizeof crypto_pwhash_argon2id_STRPREFIX - 1
+					 : sizeof crypto_pwhash_argon2i_STRPREFIX - 1);
+	if (slice_starts_with(rest, SLICE_LITERAL("v=19$")))
+		rest = slice_skip(rest, strlen("v=19$"));
+	return take_parameter(&rest, "m=", ',', MEMORY_MOST_KIB) && take_parameter(&rest, "t=", ',', PASSES_MOST) &&
+	       take_parameter(&rest, "p=", '$', LANES_MOST);
+}
+
+/* libsodium's own parser has the last word; it is asked for nothing but whether it can read the text (-1: it can't). */
+bool password_hash_is_valid(const char *text)
+{
+	return strnlen(text, LIMIT_HASH_TEXT_BYTES) < LIMIT_HASH_TEXT_BYTES && has_sane_cost(text) &&
+	       crypto_pwhash_str_needs_rehash(text, PASSES, MEMORY_BYTES) >= 0;
+}
+
+bool password_verify(const char *text, struct slice password)
+{
+	return password_hash_is_valid(text) && crypto_pwhash_str_verify(text, characters(password), password.size) == 0;
+}
+
+static char *append_base64(char *at, const uint8_t *bytes, size_t size)
+{
+	size_t capacity = sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+	sodium_bin2base64(at, capacity, bytes, size, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+	return at + strlen(at);
+}
+
+/* The form of a hash around a random output: to find a password for it is as hard as to guess the output. */
+const char *password_unknown_user_hash(void)
+{
+	static char text[LIMIT_HASH_TEXT_BYTES];
+	if (text[0])
+		return text;
+	uint8_t salt[SALT_BYTES], output[OUTPUT_BYTES];
+	secret_random(salt, sizeof salt);
+	secret_random(output, sizeof output);
+	int size = snprintf(text, sizeof text, crypto_pwhash_argon2id_STRPREFIX "v=19$m=%d,t=%d,p=1$",
+			    MEMORY_BYTES / 1024, PASSES);
+	char *at = append_base64(text + size, salt, sizeof salt);
+	*at++ = '$';
+	append_base64(at, output, sizeof output);
+	return text;
+}
