@@ -185,6 +185,12 @@ static void settle(struct stream *stream)
 
 /* --- TLS; its output is given room until there is none --- */
 
+/* For an alert: TLS does not come again for one. Where there is no buffer for it, it is left out. */
+static void give_alert_room(struct stream *stream)
+{
+	(void)!stream_buffers_grow(stream->buffers, &stream->output, TLS_WRITE_OVERHEAD_BYTES);
+}
+
 static bool give_room(struct stream *stream)
 {
 	size_t more = stream->output.data ? buffer_room(&stream->output) + 1 : 1;
@@ -196,6 +202,7 @@ static enum tls_status handshake_step(struct stream *stream)
 {
 	struct tls_window window = { stream->input, &stream->output };
 	enum tls_status status;
+	give_alert_room(stream);
 	do
 		status = tls_handshake(stream->tls, &window);
 	while (status == TLS_WANT_OUTPUT && give_room(stream));
@@ -231,6 +238,7 @@ static size_t decrypt(struct stream *stream, uint8_t *to, size_t capacity)
 	struct tls_window window = { stream->input, &stream->output };
 	size_t got = 0;
 	enum tls_status status;
+	give_alert_room(stream);
 	do
 		status = tls_read(stream->tls, &window, to, capacity, &got);
 	while (status == TLS_WANT_OUTPUT && give_room(stream));
