@@ -16,7 +16,8 @@ static bool decode(struct slice key, const MDB_val *value, struct slice *name, s
 	       error_set(error, "user database: the record of %.*s is damaged", SLICE_ARGS(key));
 }
 
-/* `written` is the name as it was given, in the database's own memory: valid until the next change. */
+/* `written` is the name as it was given, in the database's own memory: valid while the transaction is, and until its next
+ * change. */
 static enum users_status get_record(struct users *users, MDB_txn *transaction, struct slice key, struct slice *written,
 				    struct user_record *record, struct error *error)
 {
@@ -31,17 +32,20 @@ static enum users_status get_record(struct users *users, MDB_txn *transaction, s
 	return decode(key, &value, written, record, error) ? USERS_OK : USERS_FAILED;
 }
 
-enum users_status users_find(struct users *users, struct slice name, struct user_record *record)
+enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
+				     struct buffer *written)
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
-	struct slice key = users_fold_name(folded, name), written;
+	struct slice key = users_fold_name(folded, name), given;
 	struct error error;
 	enum users_status status = USERS_FAILED;
 	int code = users_read_again(users, users->reader);
 	if (code == 0) {
-		status = get_record(users, users->reader, key, &written, record, &error);
+		status = get_record(users, users->reader, key, &given, record, &error);
+		if (status == USERS_OK && written)
+			buffer_append(written, given);
 		mdb_txn_reset(users->reader);
 	} else {
 		users_failed(&error, code, "can't be read");
@@ -49,6 +53,11 @@ enum users_status users_find(struct users *users, struct slice name, struct user
 	if (status == USERS_FAILED)
 		log_message(LOG_ERROR, "users-unreadable", "%s", error.text);
 	return status;
+}
+
+enum users_status users_find(struct users *users, struct slice name, struct user_record *record)
+{
+	return users_find_written(users, name, record, NULL);
 }
 
 bool users_walk(struct users *users, users_each *each, void *context, struct error *error)
@@ -140,7 +149,7 @@ static enum users_status change_end(struct users *users, enum users_status statu
 	return USERS_FAILED;
 }
 
-/* Gives the record its new version and time, and stores it. */
+/* Gives the record its new version and time, and stores it. `name` may lie in the record that is replaced. */
 static enum users_status store_record(struct users *users, struct slice key, struct slice name,
 				      struct user_record *record, struct error *error)
 {
@@ -159,8 +168,9 @@ static enum users_status store_record(struct users *users, struct slice key, str
 	return USERS_FAILED;
 }
 
-static enum users_status put_step(struct users *users, struct slice name, const char *hash, bool replace,
-				  struct error *error)
+/* `disabled` NULL: as it was, and not for who is new. */
+static enum users_status put_step(struct users *users, struct slice name, const char *hash, const bool *disabled,
+				  bool replace, struct error *error)
 {
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
 	struct slice key = users_fold_name(folded, name), written;
@@ -170,37 +180,46 @@ static enum users_status put_step(struct users *users, struct slice name, const 
 		return status;
 	if (status == USERS_OK && !replace)
 		return USERS_EXISTS;
-	if (status == USERS_UNKNOWN)
+	if (disabled)
+		record.disabled = *disabled;
+	else if (status == USERS_UNKNOWN)
 		record.disabled = false;
 	bool fits = slice_to_text(slice_from_text(hash), record.hash, sizeof record.hash);
 	ASSERT(fits);
-	return store_record(users, key, name, &record, error);
+	return store_record(users, key, status == USERS_OK ? written : name, &record, error);
 }
 
-enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace, struct error *error)
+static enum users_status put(struct users *users, struct slice name, const char *hash, const bool *disabled,
+			     bool replace, struct error *error)
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
 	if (!change_begin(users, error))
 		return USERS_FAILED;
-	return change_end(users, put_step(users, name, hash, replace, error), error);
+	return change_end(users, put_step(users, name, hash, disabled, replace, error), error);
+}
+
+enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace, struct error *error)
+{
+	return put(users, name, hash, NULL, replace, error);
+}
+
+enum users_status users_restore(struct users *users, struct slice name, const char *hash, bool disabled, bool replace,
+				struct error *error)
+{
+	return put(users, name, hash, &disabled, replace, error);
 }
 
 static enum users_status disable_step(struct users *users, struct slice name, bool disabled, struct error *error)
 {
-	uint8_t folded[LIMIT_LOGIN_NAME_BYTES], copy[LIMIT_LOGIN_NAME_BYTES];
+	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
 	struct slice key = users_fold_name(folded, name), written;
 	struct user_record record;
 	enum users_status status = get_record(users, users->writer, key, &written, &record, error);
 	if (status != USERS_OK)
 		return status;
-	/* The name as written lies in the page that is about to change. */
-	struct buffer kept;
-	buffer_init(&kept, copy, sizeof copy);
-	bool fits = buffer_append(&kept, written);
-	ASSERT(fits);
 	record.disabled = disabled;
-	return store_record(users, key, buffer_slice(&kept), &record, error);
+	return store_record(users, key, written, &record, error);
 }
 
 enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled, struct error *error)

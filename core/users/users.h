@@ -5,6 +5,7 @@
 #ifndef POSTERN_USERS_USERS_H
 #define POSTERN_USERS_USERS_H
 
+#include "core/base/buffer.h"
 #include "core/base/error.h"
 #include "core/base/limits.h"
 #include "core/base/slice.h"
@@ -38,10 +39,20 @@ MUST_USE bool users_name_is_valid(struct slice name);
 /* A microsecond: a read of mapped memory. Why it has failed is in the log. */
 MUST_USE enum users_status users_find(struct users *users, struct slice name, struct user_record *record);
 
-/* `replace` false: USERS_EXISTS when it is there. A disabled user stays disabled. `hash` is one that
+/* Also appends the name as it was given: room for LIMIT_LOGIN_NAME_BYTES is enough. */
+MUST_USE enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
+					      struct buffer *written);
+
+/* `replace` false: USERS_EXISTS when it is there. Who is there keeps the name as it was given first, and
+ * stays disabled if so. `hash` is one that
  * password_hash_is_valid() takes. */
 MUST_USE enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace,
 				     struct error *error);
+
+/* The same with the state as well: for restoring what users_walk() gave. */
+MUST_USE enum users_status users_restore(struct users *users, struct slice name, const char *hash, bool disabled,
+					 bool replace, struct error *error);
+
 MUST_USE enum users_status users_remove(struct users *users, struct slice name, struct error *error);
 MUST_USE enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled,
 					      struct error *error);

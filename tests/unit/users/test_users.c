@@ -137,6 +137,13 @@ static void what_is_put_is_found_without_case(void **state)
 	assert_false(record.disabled);
 	assert_true(record.changed_unix_us > 1600000000000000);
 	assert_int_equal(put(users, "alice@EXAMPLE.org", HASH_B, false), USERS_EXISTS);
+	assert_int_equal(put(users, "alice@EXAMPLE.org", HASH_B, true), USERS_OK);
+	char written[LIMIT_LOGIN_NAME_BYTES];
+	struct buffer name;
+	buffer_init(&name, written, sizeof written);
+	assert_int_equal(users_find_written(users, SLICE_LITERAL("alice@example.org"), &record, &name), USERS_OK);
+	assert_true(slice_equal(buffer_slice(&name), SLICE_LITERAL("Alice@Example.org")));
+	assert_string_equal(record.hash, HASH_B);
 	assert_int_equal(find(users, "alice@example.orgs", &record), USERS_UNKNOWN);
 	assert_int_equal(find(users, "a lice", &record), USERS_BAD_NAME);
 	assert_int_equal(put(users, "a:b", HASH_A, false), USERS_BAD_NAME);
