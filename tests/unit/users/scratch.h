@@ -2,8 +2,9 @@
 #ifndef POSTERN_TESTS_USERS_SCRATCH_H
 #define POSTERN_TESTS_USERS_SCRATCH_H
 
-#include <dirent.h>
+#include <ftw.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,23 +26,15 @@ static inline void scratch_make(struct scratch *scratch)
 	snprintf(scratch->database, sizeof scratch->database, "%s/users", scratch->path);
 }
 
+static inline int scratch_remove_one(const char *path, const struct stat *status, int kind, struct FTW *at)
+{
+	(void)status, (void)kind, (void)at;
+	return remove(path);
+}
+
 static inline void scratch_remove_folder(const char *path)
 {
-	DIR *folder = opendir(path);
-	if (!folder)
-		return;
-	for (struct dirent *entry; (entry = readdir(folder));) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		char inner[512];
-		snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
-		if (entry->d_type == DT_DIR)
-			scratch_remove_folder(inner);
-		else
-			unlink(inner);
-	}
-	closedir(folder);
-	rmdir(path);
+	nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static inline void scratch_remove(struct scratch *scratch)

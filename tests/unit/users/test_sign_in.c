@@ -1,162 +1,15 @@
-/* core/users: the sign-in service on the real loop, both back ends. First with the test in the hashers' place, which answers
- * what and when it likes; then with real hasher processes, which are also killed. */
+/* core/users: the sign-in service with the test in the hashers' place, which answers what and when it likes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
-#include "core/base/log.h"
 #include "core/users/hasher.h"
-#include "core/users/sign_in.h"
 #include "crypto/password.h"
-#include "crypto/secret.h"
-#include "tests/unit/users/scratch.h"
-
-enum { HASHERS = 1, IN_FLIGHT = 2 * HASHERS, QUEUE = 8, WAIT_MS = 400, ANSWER_MS = 200 };
-
-static enum loop_kind kind;
-static char hash_of_right[LIMIT_HASH_TEXT_BYTES], hash_of_other[LIMIT_HASH_TEXT_BYTES];
-
-struct fixture {
-	struct scratch scratch;
-	struct users *users;
-	struct loop *loop;
-	struct sign_in_service *service;
-	int hashers_fd; /* the hashers' end */
-	pid_t hasher;
-};
-
-/* --- what every test needs --- */
-
-static struct sign_in_service *make_service(struct fixture *fixture, const struct sign_in_bounds *bounds)
-{
-	int ends[2];
-	struct error error;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-	fixture->hashers_fd = ends[1];
-	return sign_in_create_bounded(fixture->loop, fixture->users, ends[0], HASHERS, bounds, &error);
-}
-
-static int set_up_bounded(void **state, const struct sign_in_bounds *bounds)
-{
-	struct fixture *fixture = test_calloc(1, sizeof *fixture);
-	struct error error;
-	scratch_make(&fixture->scratch);
-	fixture->users = users_open(fixture->scratch.database, true, &error);
-	fixture->loop = loop_create(&(struct loop_settings){ .kind = kind }, &error);
-	fixture->service = make_service(fixture, bounds);
-	static const char *const names[] = { "Alice@Example.org", "bob", "carol", "off" };
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		assert_int_equal(users_put(fixture->users, slice_from_text(names[i]), hash_of_right, false, &error),
-				 USERS_OK);
-	assert_int_equal(users_set_disabled(fixture->users, SLICE_LITERAL("off"), true, &error), USERS_OK);
-	*state = fixture;
-	return 0;
-}
-
-static int set_up(void **state)
-{
-	return set_up_bounded(state,
-			      &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = WAIT_MS, .answer_ms = ANSWER_MS });
-}
-
-static int set_up_patient(void **state)
-{
-	return set_up_bounded(state, &(struct sign_in_bounds){ .queue = 5000, .wait_ms = 60000, .answer_ms = 60000 });
-}
-
-static void start_hasher(struct fixture *fixture)
-{
-	fixture->hasher = scratch_fork();
-	if (fixture->hasher == 0)
-		_exit(hasher_run(&fixture->hashers_fd, 1));
-}
-
-static int set_up_hasher(void **state)
-{
-	set_up_patient(state);
-	start_hasher(*state);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-	sign_in_destroy(fixture->service);
-	users_close(fixture->users);
-	loop_destroy(fixture->loop);
-	close(fixture->hashers_fd);
-	if (fixture->hasher > 0) {
-		kill(fixture->hasher, SIGTERM);
-		assert_int_equal(scratch_wait(fixture->hasher), 0);
-	}
-	scratch_remove(&fixture->scratch);
-	test_free(fixture);
-	return 0;
-}
-
-/* A client: what it asks, and what it was told. */
-struct client {
-	struct sign_in_request request;
-	bool answered;
-	enum sign_in_outcome outcome;
-	unsigned order; /* of the answers */
-};
-
-static unsigned answers;
-
-static void client_answered(struct sign_in_request *request, enum sign_in_outcome outcome)
-{
-	struct client *client = CONTAINER_OF(request, struct client, request);
-	assert_false(client->answered);
-	client->answered = true;
-	client->outcome = outcome;
-	client->order = ++answers;
-}
-
-static void ask_from(struct fixture *fixture, struct client *client, const char *name, const char *password,
-		     uint64_t network)
-{
-	*client = (struct client){ .request = { .done = client_answered,
-						.name = slice_from_text(name),
-						.password = slice_from_text(password),
-						.network = network } };
-	if (sign_in_start(fixture->service, &client->request, &client->outcome)) {
-		client->answered = true;
-		client->order = ++answers;
-	}
-}
-
-static void ask(struct fixture *fixture, struct client *client, const char *name, const char *password)
-{
-	ask_from(fixture, client, name, password, 1);
-}
-
-static void turn(struct fixture *fixture, bool wait)
-{
-	struct error error;
-	assert_true(loop_turn(fixture->loop, wait, &error));
-}
-
-static enum sign_in_outcome await(struct fixture *fixture, struct client *client)
-{
-	while (!client->answered)
-		turn(fixture, true);
-	return client->outcome;
-}
-
-static enum sign_in_outcome sign_in(struct fixture *fixture, const char *name, const char *password)
-{
-	struct client client;
-	ask(fixture, &client, name, password);
-	return await(fixture, &client);
-}
-
-/* --- the test as hasher --- */
+#include "tests/unit/users/sign_in_fixture.h"
 
 struct job {
 	uint64_t number;
@@ -262,18 +115,6 @@ static void only_what_was_right_is_remembered(void **state)
 	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
 }
 
-enum change { REMOVE, DISABLE, NEW_PASSWORD };
-
-static void change_user(struct fixture *fixture, const char *name, enum change change)
-{
-	struct error error;
-	struct slice user = slice_from_text(name);
-	enum users_status status = change == REMOVE    ? users_remove(fixture->users, user, &error)
-				   : change == DISABLE ? users_set_disabled(fixture->users, user, true, &error)
-						       : users_put(fixture->users, user, hash_of_other, true, &error);
-	assert_int_equal(status, USERS_OK);
-}
-
 /* The answer to what does not hold any more counts for nothing: it is asked again, with what holds now. */
 static void a_change_while_hashing_is_seen(void **state)
 {
@@ -377,7 +218,7 @@ static void who_has_gone_is_not_called(void **state)
 static void a_full_queue_refuses_who_has_filled_it(void **state)
 {
 	struct fixture *fixture = *state;
-	static struct client flood[IN_FLIGHT + QUEUE + 1];
+	static struct client flood[IN_FLIGHT + QUEUE + 1], other; /* some wait to the end of the service */
 	char passwords[IN_FLIGHT + QUEUE + 1][8];
 	for (size_t i = 0; i < sizeof flood / sizeof flood[0]; i++) {
 		snprintf(passwords[i], sizeof passwords[i], "%zu", i);
@@ -386,7 +227,7 @@ static void a_full_queue_refuses_who_has_filled_it(void **state)
 	}
 	for (size_t i = 0; i < IN_FLIGHT + QUEUE; i++)
 		assert_false(flood[i].answered);
-	struct client *refused = &flood[IN_FLIGHT + QUEUE], other;
+	struct client *refused = &flood[IN_FLIGHT + QUEUE];
 	assert_true(refused->answered && refused->outcome == SIGN_IN_UNAVAILABLE);
 	/* Somebody else gets a place, the flood's newest loses it; not from inside the start. */
 	ask_from(fixture, &other, "carol", "right", 2);
@@ -493,101 +334,7 @@ static void destroying_tells_all(void **state)
 		assert_true(clients[i].answered && clients[i].outcome == SIGN_IN_UNAVAILABLE);
 }
 
-/* --- real hashers --- */
-
-static void real_hashers_tell_right_from_wrong(void **state)
-{
-	struct fixture *fixture = *state;
-	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
-	assert_int_equal(sign_in(fixture, "carol", "wrong"), SIGN_IN_WRONG);
-	assert_int_equal(sign_in(fixture, "mallory", "right"), SIGN_IN_WRONG);
-	assert_int_equal(sign_in(fixture, "off", "right"), SIGN_IN_WRONG);
-	struct client client;
-	ask(fixture, &client, "carol", "right");
-	change_user(fixture, "carol", REMOVE);
-	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
-	ask(fixture, &client, "bob", "other");
-	change_user(fixture, "bob", NEW_PASSWORD);
-	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
-}
-
-static void a_remembered_login_costs_microseconds(void **state)
-{
-	enum { TIMES = 20000, MOST_US = 50 };
-	struct fixture *fixture = *state;
-	assert_int_equal(sign_in(fixture, "alice@example.org", "right"), SIGN_IN_OK);
-	uint64_t began_us = scratch_now_us();
-	for (unsigned i = 0; i < TIMES; i++) {
-		struct client client;
-		ask(fixture, &client, "Alice@Example.org", "right");
-		assert_true(client.answered && client.outcome == SIGN_IN_OK);
-	}
-	uint64_t took_us = scratch_now_us() - began_us;
-	print_message("    a remembered login: %.2f us\n", (double)took_us / TIMES);
-	assert_true(took_us < TIMES * MOST_US);
-}
-
-static int compare_times(const void *a, const void *b)
-{
-	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-	return first < second ? -1 : first > second;
-}
-
-static uint64_t time_one(struct fixture *fixture, const char *name)
-{
-	uint64_t began_us = scratch_now_us();
-	assert_int_equal(sign_in(fixture, name, "not this"), SIGN_IN_WRONG);
-	return scratch_now_us() - began_us;
-}
-
-/* How much longer the one takes than the other, in per cent: of medians, taken in turn. */
-static double compare_unknown_with_wrong(struct fixture *fixture)
-{
-	enum { ROUNDS = 9 };
-	uint64_t unknown[ROUNDS], wrong[ROUNDS];
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		unknown[i] = time_one(fixture, "mallory");
-		wrong[i] = time_one(fixture, "bob");
-	}
-	qsort(unknown, ROUNDS, sizeof unknown[0], compare_times);
-	qsort(wrong, ROUNDS, sizeof wrong[0], compare_times);
-	double ratio = (double)unknown[ROUNDS / 2] / (double)wrong[ROUNDS / 2];
-	print_message("    unknown %llu us, wrong %llu us\n", (unsigned long long)unknown[ROUNDS / 2],
-		      (unsigned long long)wrong[ROUNDS / 2]);
-	return 100 * (ratio < 1 ? 1 / ratio - 1 : ratio - 1);
-}
-
-/* Other work on the machine may spoil a measurement, but not three. */
-static void unknown_users_take_the_time_of_wrong_passwords(void **state)
-{
-	struct fixture *fixture = *state;
-	double difference = 100;
-	for (unsigned tries = 0; tries < 3 && difference >= 20; tries++)
-		difference = compare_unknown_with_wrong(fixture);
-	assert_true(difference < 20);
-}
-
-static void a_killed_hasher_costs_its_job_only(void **state)
-{
-	struct fixture *fixture = *state;
-	sign_in_destroy(fixture->service);
-	close(fixture->hashers_fd);
-	fixture->service =
-		make_service(fixture, &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = 60000, .answer_ms = 1500 });
-	start_hasher(fixture);
-	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
-	kill(fixture->hasher, SIGSTOP);
-	struct client client;
-	ask(fixture, &client, "carol", "right");
-	kill(fixture->hasher, SIGKILL);
-	assert_int_equal(scratch_wait(fixture->hasher), -1);
-	assert_int_equal(await(fixture, &client), SIGN_IN_UNAVAILABLE);
-	ask(fixture, &client, "carol", "right");
-	start_hasher(fixture);
-	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
-}
-
-static int run_all(const char *name)
+static int run_all(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_login_goes_its_way, set_up_patient, tear_down),
@@ -595,37 +342,17 @@ static int run_all(const char *name)
 		cmocka_unit_test_setup_teardown(a_change_while_hashing_is_seen, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(the_same_login_is_hashed_once, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(who_has_gone_is_not_called, set_up_patient, tear_down),
-		cmocka_unit_test_setup_teardown(a_full_queue_refuses_who_has_filled_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_queue_refuses_who_has_filled_it, set_up_hurried, tear_down),
 		cmocka_unit_test_setup_teardown(a_flood_delays_nobody_else, set_up_patient, tear_down),
-		cmocka_unit_test_setup_teardown(silence_ends_at_the_deadlines, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(silence_ends_at_the_deadlines, set_up_hurried, tear_down),
 		cmocka_unit_test_setup_teardown(with_no_hasher_left_only_remembered_logins_work, set_up_patient,
 						tear_down),
 		cmocka_unit_test_setup_teardown(destroying_tells_all, set_up_patient, tear_down),
-		cmocka_unit_test_setup_teardown(real_hashers_tell_right_from_wrong, set_up_hasher, tear_down),
-		cmocka_unit_test_setup_teardown(a_remembered_login_costs_microseconds, set_up_hasher, tear_down),
-		cmocka_unit_test_setup_teardown(unknown_users_take_the_time_of_wrong_passwords, set_up_hasher,
-						tear_down),
-		cmocka_unit_test_setup_teardown(a_killed_hasher_costs_its_job_only, set_up_patient, tear_down),
 	};
-	print_message("--- %s\n", name);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 int main(void)
 {
-	struct error error;
-	log_configure(LOG_ERROR, open("/dev/null", O_WRONLY));
-	if (!secret_setup() || !password_hash(hash_of_right, SLICE_LITERAL("right")) ||
-	    !password_hash(hash_of_other, SLICE_LITERAL("other")))
-		return 1;
-	kind = LOOP_EPOLL;
-	int failed = run_all("epoll");
-	struct loop *loop = loop_create(&(struct loop_settings){ .kind = LOOP_IO_URING }, &error);
-	loop_destroy(loop);
-	if (!loop) {
-		print_message("--- no io_uring here: %s\n", error.text);
-		return failed;
-	}
-	kind = LOOP_IO_URING;
-	return failed + run_all("io_uring");
+	return run_on_all_loops(run_all);
 }

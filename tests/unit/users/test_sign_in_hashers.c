@@ -1,0 +1,119 @@
+/* core/users: the sign-in service with real hasher processes: what they say, what a login costs, and that one is killed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/users/sign_in_fixture.h"
+
+static void real_hashers_tell_right_from_wrong(void **state)
+{
+	struct fixture *fixture = *state;
+	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
+	assert_int_equal(sign_in(fixture, "carol", "wrong"), SIGN_IN_WRONG);
+	assert_int_equal(sign_in(fixture, "mallory", "right"), SIGN_IN_WRONG);
+	assert_int_equal(sign_in(fixture, "off", "right"), SIGN_IN_WRONG);
+	struct client client;
+	ask(fixture, &client, "carol", "right");
+	change_user(fixture, "carol", REMOVE);
+	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
+	ask(fixture, &client, "bob", "other");
+	change_user(fixture, "bob", NEW_PASSWORD);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+}
+
+static void a_remembered_login_costs_microseconds(void **state)
+{
+	enum { TIMES = 20000, MOST_US = 50 };
+	struct fixture *fixture = *state;
+	assert_int_equal(sign_in(fixture, "alice@example.org", "right"), SIGN_IN_OK);
+	uint64_t began_us = scratch_now_us();
+	for (unsigned i = 0; i < TIMES; i++) {
+		struct client client;
+		ask(fixture, &client, "Alice@Example.org", "right");
+		assert_true(client.answered && client.outcome == SIGN_IN_OK);
+	}
+	uint64_t took_us = scratch_now_us() - began_us;
+	print_message("    a remembered login: %.2f us\n", (double)took_us / TIMES);
+	assert_true(took_us < TIMES * MOST_US);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+	return first < second ? -1 : first > second;
+}
+
+static uint64_t time_one(struct fixture *fixture, const char *name)
+{
+	uint64_t began_us = scratch_now_us();
+	assert_int_equal(sign_in(fixture, name, "not this"), SIGN_IN_WRONG);
+	return scratch_now_us() - began_us;
+}
+
+/* How much longer the one takes than the other, in per cent: of medians, taken in turn. */
+static double compare_unknown_with_wrong(struct fixture *fixture)
+{
+	enum { ROUNDS = 9 };
+	uint64_t unknown[ROUNDS], wrong[ROUNDS];
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		unknown[i] = time_one(fixture, "mallory");
+		wrong[i] = time_one(fixture, "bob");
+	}
+	qsort(unknown, ROUNDS, sizeof unknown[0], compare_times);
+	qsort(wrong, ROUNDS, sizeof wrong[0], compare_times);
+	double ratio = (double)unknown[ROUNDS / 2] / (double)wrong[ROUNDS / 2];
+	print_message("    unknown %llu us, wrong %llu us\n", (unsigned long long)unknown[ROUNDS / 2],
+		      (unsigned long long)wrong[ROUNDS / 2]);
+	return 100 * (ratio < 1 ? 1 / ratio - 1 : ratio - 1);
+}
+
+/* Other work on the machine may spoil a measurement, but not three. */
+static void unknown_users_take_the_time_of_wrong_passwords(void **state)
+{
+	struct fixture *fixture = *state;
+	double difference = 100;
+	for (unsigned tries = 0; tries < 3 && difference >= 20; tries++)
+		difference = compare_unknown_with_wrong(fixture);
+	assert_true(difference < 20);
+}
+
+static void a_killed_hasher_costs_its_job_only(void **state)
+{
+	struct fixture *fixture = *state;
+	sign_in_destroy(fixture->service);
+	close(fixture->hashers_fd);
+	fixture->service =
+		make_service(fixture, &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = 60000, .answer_ms = 1500 });
+	start_hasher(fixture);
+	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
+	kill(fixture->hasher, SIGSTOP);
+	struct client client;
+	ask(fixture, &client, "carol", "right");
+	kill(fixture->hasher, SIGKILL);
+	assert_int_equal(scratch_wait(fixture->hasher), -1);
+	assert_int_equal(await(fixture, &client), SIGN_IN_UNAVAILABLE);
+	ask(fixture, &client, "carol", "right");
+	start_hasher(fixture);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
+}
+
+static int run_all(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(real_hashers_tell_right_from_wrong, set_up_with_hasher, tear_down),
+		cmocka_unit_test_setup_teardown(a_remembered_login_costs_microseconds, set_up_with_hasher, tear_down),
+		cmocka_unit_test_setup_teardown(unknown_users_take_the_time_of_wrong_passwords, set_up_with_hasher,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_killed_hasher_costs_its_job_only, set_up_patient, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return run_on_all_loops(run_all);
+}
