@@ -1,0 +1,42 @@
+/* What the files of `postern user` share. */
+#ifndef POSTERN_TOOLS_COMMAND_USER_H
+#define POSTERN_TOOLS_COMMAND_USER_H
+
+#include "core/users/users.h"
+#include "tools/command.h"
+
+struct user_request {
+	const struct config *config;
+	const char *database; /* the folder "users" in the data folder */
+	const char *operand;  /* a name, a pattern or a file, as the action says; NULL: none */
+	bool json;
+	bool password_stdin;
+	bool replace;
+	bool clear;
+};
+
+/* "postern user: …" on standard error. */
+void user_complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Makes the data folder as `serve` would where something is to be written. NULL, told on standard error, when the database
+ * can't be opened. */
+struct users *user_open(const struct user_request *request, bool writable);
+
+/* Says that there is no such user, and who may have been meant; answers the exit status. */
+int user_say_unknown(struct users *users, const char *name);
+
+/* Says what makes a name valid; answers the exit status. */
+int user_say_bad_name(const char *name);
+
+/* The actions. Each answers the exit status. */
+int user_add(const struct user_request *request);
+int user_passwd(const struct user_request *request);
+int user_remove(const struct user_request *request);
+int user_enable(const struct user_request *request);
+int user_disable(const struct user_request *request);
+int user_list(const struct user_request *request);
+int user_show(const struct user_request *request);
+int user_export(const struct user_request *request);
+int user_import(const struct user_request *request);
+
+#endif

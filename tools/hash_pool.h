@@ -1,0 +1,29 @@
+/* Hashing many passwords at once: child processes, one a processor, each with a few passwords in hand.
+ *
+ * Made before anything is opened that a fork may not share. Answers come in any order. */
+#ifndef POSTERN_TOOLS_HASH_POOL_H
+#define POSTERN_TOOLS_HASH_POOL_H
+
+#include "core/base/error.h"
+#include "core/base/limits.h"
+#include "core/base/slice.h"
+
+struct hash_pool;
+
+/* As many processes as there are processors for us. NULL and `error` when they can't be made. */
+struct hash_pool *hash_pool_create(struct error *error);
+/* Ends the processes. NULL is allowed. */
+void hash_pool_destroy(struct hash_pool *pool);
+
+/* True when a password can be given without waiting. */
+bool hash_pool_has_room(const struct hash_pool *pool);
+
+/* There must be room. `number` comes back with the answer. False and `error` when a process has died. */
+MUST_USE bool hash_pool_give(struct hash_pool *pool, uint64_t number, struct slice password, struct error *error);
+
+/* Waits for the next answer; something must have been given. An empty hash: there was no memory for it. False and
+ * `error` when a process has died. */
+MUST_USE bool hash_pool_take(struct hash_pool *pool, uint64_t *number, char hash[LIMIT_HASH_TEXT_BYTES],
+			     struct error *error);
+
+#endif

@@ -1,0 +1,20 @@
+/* One line of an import: NAME:PASSWORD, NAME:HASH, or what is wrong with it. */
+#ifndef POSTERN_TOOLS_IMPORT_LINE_H
+#define POSTERN_TOOLS_IMPORT_LINE_H
+
+#include "core/base/error.h"
+#include "core/base/slice.h"
+
+enum import_kind { IMPORT_BLANK, IMPORT_PASSWORD, IMPORT_HASH };
+
+struct import_line {
+	enum import_kind kind;
+	struct slice name;
+	struct slice value; /* the password or the hash */
+	bool disabled;      /* the hash had a ! in front */
+};
+
+/* `clear`: every value is a password. False and `error` when the line is wrong; what is told has no password in it. */
+MUST_USE bool import_line_parse(struct slice text, bool clear, struct import_line *line, struct error *error);
+
+#endif
