@@ -28,19 +28,19 @@ enum {
 	LIMIT_PATH_BYTES = 256,          /* with its brackets */
 	LIMIT_LOCAL_PART_BYTES = 64,
 	LIMIT_DOMAIN_BYTES = 255,
-	LIMIT_TEXT_LINE_BYTES = 1000,       /* with CRLF: over-long header lines are refused */
-	LIMIT_BODY_LINE_BYTES = 1000000,    /* RFC 5321's 1,000 is broken by much real mail; a bound all the same */
-	LIMIT_HEADER_BYTES = 256 * 1024,    /* Postfix' header_size_limit is 100 KiB; mailing lists come near */
-	LIMIT_HOPS = 50,                    /* Received fields: more is a loop (§6.3); Postfix stops at 50 too */
-	LIMIT_REPLY_BYTES = 1024,           /* the longest reply of one command (EHLO's) */
-	LIMIT_REPLY_DETAIL_BYTES = 256,     /* of a reply's text that is not ours: the line stays under §4.5.3.1.5's 512 */
+	LIMIT_TEXT_LINE_BYTES = 1000,    /* with CRLF: over-long header lines are refused */
+	LIMIT_BODY_LINE_BYTES = 1000000, /* RFC 5321's 1,000 is broken by much real mail; a bound all the same */
+	LIMIT_HEADER_BYTES = 256 * 1024, /* Postfix' header_size_limit is 100 KiB; mailing lists come near */
+	LIMIT_HOPS = 50,                 /* Received fields: more is a loop (§6.3); Postfix stops at 50 too */
+	LIMIT_REPLY_BYTES = 1024,        /* the longest reply of one command (EHLO's) */
+	LIMIT_REPLY_DETAIL_BYTES = 256, /* of a reply's text that is not ours: the line stays under §4.5.3.1.5's 512 */
 	LIMIT_TURN_REPLY_BYTES = 16 * 1024, /* replies gathered before they must be sent */
 	LIMIT_CLIENT_NAME_BYTES = 64,       /* of the EHLO name, kept for the trace; longer is cut there */
 	LIMIT_CLIENT_TEXT_BYTES = 160,      /* of a server's reply, kept by our client side for the log */
 	LIMIT_CLIENT_LINE_BYTES = 512,  /* a server's reply line (§4.5.3.1.5); what is longer is read and dropped */
 	LIMIT_CLIENT_REPLY_LINES = 128, /* of one reply; EHLO's has about 15 */
 	LIMIT_CHUNK_SWALLOW_BYTES = 1024 * 1024 * 1024, /* of a BDAT that is refused; a larger one closes the session */
-	LIMIT_SESSION_COMMITS = 16,     /* messages of one session that may wait for the disk */
+	LIMIT_SESSION_COMMITS = 16,                     /* messages of one session that may wait for the disk */
 
 	/* --- sign-in --- */
 	LIMIT_LOGIN_NAME_BYTES = 254, /* the longest mail address */

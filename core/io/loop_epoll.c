@@ -3,60 +3,19 @@
  * A descriptor is registered once, edge-triggered, for everything; what epoll says is remembered in its `watch`, so
  * starting an operation costs no system call. An operation is in one of two queues: its descriptor's `waiting` (for an
  * edge), or the loop's `ready` (to be tried). Trying happens at dispatch only, one operation at a time and in turn,
- * since a receive's bytes live in the one buffer of the loop and only for the callback.
- *
- * File operations have nothing to wait for: they are done at dispatch, inline. That blocks the process for the time
- * of a disk write; io_uring is the answer to that. */
+ * since a receive's bytes live in the one buffer of the loop and only for the callback. */
+#include "core/io/loop_epoll.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/limits.h"
-#include "core/io/loop_backend.h"
-
-enum readiness { READY_IN = 1, READY_OUT = 2, READY_HUNG_UP = 4 };
-
-/* op->flags */
-enum {
-	OP_SETTLED = 1, /* op->result is what the callback will be told: cancelled, or could not start */
-	OP_BEGUN = 2,   /* connect(2) was called */
-};
-
-/* What an attempt answers when it has to wait for an edge; no errno value. */
-enum { WOULD_BLOCK = INT32_MIN };
-
-struct watch {
-	struct list waiting; /* operations that need an edge */
-	uint8_t ready;       /* enum readiness: what came and was not used up */
-	bool registered;
-	bool accepted; /* nobody else has this socket: closing it unregisters it */
-	bool stream;   /* a short read has emptied it */
-};
-
-/* Watches never move, since list heads may not: the table grows by blocks. */
-enum { BLOCK_WATCHES = 256 };
-
-struct loop_epoll {
-	struct loop loop;
-	int epoll_fd;
-	bool no_pwait2; /* a kernel before 5.11 */
-	struct watch **blocks;
-	size_t block_count;
-	struct list ready;
-	struct epoll_event events[LIMIT_TURN_COMPLETIONS];
-	uint8_t buffer[LIMIT_RECEIVE_BUFFER_BYTES];
-};
-
 /* --- watches --- */
 
-static struct watch *find_watch(const struct loop_epoll *epoll, int fd)
+struct watch *epoll_find_watch(const struct loop_epoll *epoll, int fd)
 {
 	size_t block = (size_t)fd / BLOCK_WATCHES;
 	if (fd < 0 || block >= epoll->block_count || !epoll->blocks[block])
@@ -86,15 +45,15 @@ static bool grow_blocks(struct loop_epoll *epoll, size_t block)
 	return true;
 }
 
-static struct watch *make_watch(struct loop_epoll *epoll, int fd)
+struct watch *epoll_make_watch(struct loop_epoll *epoll, int fd)
 {
-	struct watch *watch = find_watch(epoll, fd);
+	struct watch *watch = epoll_find_watch(epoll, fd);
 	if (watch || fd < 0 || !grow_blocks(epoll, (size_t)fd / BLOCK_WATCHES))
 		return watch;
-	return find_watch(epoll, fd);
+	return epoll_find_watch(epoll, fd);
 }
 
-static void forget(struct watch *watch)
+void epoll_forget_watch(struct watch *watch)
 {
 	ASSERT(list_is_empty(&watch->waiting));
 	watch->ready = 0;
@@ -131,161 +90,6 @@ static int32_t make_non_blocking(int fd)
 	return 0;
 }
 
-/* --- attempts: each answers the operation's result, or WOULD_BLOCK --- */
-
-static int32_t would_block(struct watch *watch, uint8_t used_up)
-{
-	watch->ready &= (uint8_t)~used_up;
-	return WOULD_BLOCK;
-}
-
-static int32_t try_accept(struct loop_epoll *epoll, struct loop_op *op)
-{
-	int fd = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0)
-		return errno == EAGAIN ? would_block(find_watch(epoll, op->fd), READY_IN) : -errno;
-	struct watch *watch = make_watch(epoll, fd);
-	if (!watch) {
-		close(fd);
-		return -ENOMEM;
-	}
-	/* The number is new, so whatever is known about it is from a descriptor closed behind the loop's back. */
-	forget(watch);
-	watch->accepted = true;
-	return fd;
-}
-
-static int32_t try_receive(struct loop_epoll *epoll, struct loop_op *op)
-{
-	struct watch *watch = find_watch(epoll, op->fd);
-	ssize_t got = recv(op->fd, epoll->buffer, sizeof epoll->buffer, MSG_DONTWAIT);
-	if (got < 0)
-		return errno == EAGAIN ? would_block(watch, READY_IN | READY_HUNG_UP) : -errno;
-	/* A short read has emptied the socket, and the next bytes are an edge. The end of the stream is none when it
-	 * was announced before. */
-	if (watch->stream && got > 0 && (size_t)got < sizeof epoll->buffer && !(watch->ready & READY_HUNG_UP))
-		watch->ready &= (uint8_t)~READY_IN;
-	return (int32_t)got;
-}
-
-static int32_t try_send(struct loop_epoll *epoll, struct loop_op *op)
-{
-	/* At least once: an empty packet is a packet. */
-	do {
-		ssize_t gone =
-			send(op->fd, op->bytes.data + op->sent, op->bytes.size - op->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (gone < 0)
-			return errno == EAGAIN ? would_block(find_watch(epoll, op->fd), READY_OUT) : -errno;
-		op->sent += (uint32_t)gone;
-	} while (op->sent < op->bytes.size);
-	return (int32_t)op->sent;
-}
-
-static int32_t try_connect(struct loop_epoll *epoll, struct loop_op *op)
-{
-	/* Asked again, connect(2) tells how the first call went. */
-	int status = connect(op->fd, op->address, (socklen_t)op->length);
-	bool again = op->flags & OP_BEGUN;
-	op->flags |= OP_BEGUN;
-	if (status == 0 || (again && errno == EISCONN))
-		return 0;
-	if (errno == EINPROGRESS || errno == EALREADY || errno == EINTR)
-		return would_block(find_watch(epoll, op->fd), READY_OUT | READY_HUNG_UP);
-	return -errno;
-}
-
-/* The owner uses up readiness by itself, so what was remembered may be gone: the kernel is asked. */
-static int32_t try_poll(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	struct pollfd asked = { .fd = op->fd, .events = (short)op->detail };
-	int count = poll(&asked, 1, 0);
-	if (count < 0)
-		return -errno;
-	if (asked.revents & POLLNVAL)
-		return -EBADF;
-	return count ? (uint16_t)asked.revents : WOULD_BLOCK;
-}
-
-static int32_t try_read(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	ssize_t got = preadv(op->fd, op->parts, op->detail, (off_t)op->offset);
-	return got < 0 ? -errno : (int32_t)got;
-}
-
-static int32_t try_write(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	int flags = op->option & LOOP_WRITE_DURABLE ? RWF_DSYNC : 0;
-	ssize_t gone = pwritev2(op->fd, op->parts, op->detail, (off_t)op->offset, flags);
-	return gone < 0 ? -errno : (int32_t)gone;
-}
-
-static int32_t as_result(int status)
-{
-	return status < 0 ? -errno : status;
-}
-
-static int32_t try_sync(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(op->detail ? fdatasync(op->fd) : fsync(op->fd));
-}
-
-static int32_t try_open(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(openat(op->fd, op->path, (int)op->option, op->detail));
-}
-
-static int32_t try_rename(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(renameat(op->fd, op->path, op->fd, op->new_path));
-}
-
-static int32_t try_unlink(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(unlinkat(op->fd, op->path, 0));
-}
-
-static int32_t try_make_directory(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(mkdirat(op->fd, op->path, op->detail));
-}
-
-static int32_t try_allocate(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(fallocate(op->fd, 0, 0, (off_t)op->length));
-}
-
-struct operation {
-	int32_t (*attempt)(struct loop_epoll *epoll, struct loop_op *op);
-	uint8_t needs;       /* enum readiness; 0: nothing to wait for */
-	bool try_first;      /* what is remembered doesn't help: try, then wait */
-	bool must_not_block; /* its system call has no flag for that */
-};
-
-static const struct operation operations[] = {
-	[LOOP_ACCEPT] = { try_accept, READY_IN, .must_not_block = true },
-	[LOOP_RECEIVE] = { try_receive, READY_IN },
-	[LOOP_SEND] = { try_send, READY_OUT },
-	[LOOP_CONNECT] = { try_connect, READY_OUT, .try_first = true, .must_not_block = true },
-	[LOOP_POLL] = { try_poll, READY_IN | READY_OUT | READY_HUNG_UP, .try_first = true },
-	[LOOP_READ] = { try_read },
-	[LOOP_WRITE] = { try_write },
-	[LOOP_SYNC] = { try_sync },
-	[LOOP_OPEN] = { try_open },
-	[LOOP_RENAME] = { try_rename },
-	[LOOP_UNLINK] = { try_unlink },
-	[LOOP_MAKE_DIRECTORY] = { try_make_directory },
-	[LOOP_ALLOCATE] = { try_allocate },
-};
-
 /* --- the back end --- */
 
 static void settle(struct loop_epoll *epoll, struct loop_op *op, int32_t result)
@@ -299,13 +103,13 @@ static void settle(struct loop_epoll *epoll, struct loop_op *op, int32_t result)
 /* Makes the descriptor's watch ready for the operation; 0 or a negative errno value. */
 static int32_t prepare_watch(struct loop_epoll *epoll, struct loop_op *op)
 {
-	struct watch *watch = make_watch(epoll, op->fd);
+	struct watch *watch = epoll_make_watch(epoll, op->fd);
 	if (!watch)
 		return op->fd < 0 ? -EBADF : -ENOMEM;
 	int32_t status = 0;
 	if (!watch->registered)
 		status = register_watch(epoll, watch, op->fd);
-	if (status == 0 && operations[op->kind].must_not_block)
+	if (status == 0 && epoll_operations[op->kind].must_not_block)
 		status = make_non_blocking(op->fd);
 	return status;
 }
@@ -313,7 +117,7 @@ static int32_t prepare_watch(struct loop_epoll *epoll, struct loop_op *op)
 static void epoll_start(struct loop *loop, struct loop_op *op)
 {
 	struct loop_epoll *epoll = (struct loop_epoll *)loop;
-	const struct operation *operation = &operations[op->kind];
+	const struct epoll_operation *operation = &epoll_operations[op->kind];
 	if (!operation->needs) {
 		list_append(&epoll->ready, &op->link);
 		return;
@@ -323,7 +127,7 @@ static void epoll_start(struct loop *loop, struct loop_op *op)
 		settle(epoll, op, status);
 		return;
 	}
-	struct watch *watch = find_watch(epoll, op->fd);
+	struct watch *watch = epoll_watch_of(epoll, op->fd);
 	if (operation->try_first || watch->ready & operation->needs)
 		list_append(&epoll->ready, &op->link);
 	else
@@ -350,7 +154,7 @@ static uint8_t readiness_of(uint32_t events)
 
 static void note_event(struct loop_epoll *epoll, const struct epoll_event *event)
 {
-	struct watch *watch = find_watch(epoll, event->data.fd);
+	struct watch *watch = epoll_find_watch(epoll, event->data.fd);
 	if (!watch || !watch->registered)
 		return;
 	uint8_t came = readiness_of(event->events);
@@ -359,7 +163,7 @@ static void note_event(struct loop_epoll *epoll, const struct epoll_event *event
 	for (struct list *node = head->next, *next; node != head; node = next) {
 		next = node->next;
 		struct loop_op *op = CONTAINER_OF(node, struct loop_op, link);
-		if (!(operations[op->kind].needs & came))
+		if (!(epoll_operations[op->kind].needs & came))
 			continue;
 		list_remove(node);
 		list_append(&epoll->ready, node);
@@ -403,11 +207,11 @@ static bool run_next(struct loop_epoll *epoll)
 	struct loop_op *op = CONTAINER_OF(node, struct loop_op, link);
 	int32_t result = op->result;
 	if (!(op->flags & OP_SETTLED))
-		result = operations[op->kind].attempt(epoll, op);
+		result = epoll_operations[op->kind].attempt(epoll, op);
 	struct slice bytes = { NULL, 0 };
 	bool more = false;
 	if (result == WOULD_BLOCK) {
-		list_append(&find_watch(epoll, op->fd)->waiting, &op->link);
+		list_append(&epoll_watch_of(epoll, op->fd)->waiting, &op->link);
 		return true;
 	}
 	if (op->kind == LOOP_ACCEPT && result >= 0) {
@@ -432,12 +236,12 @@ static void epoll_dispatch(struct loop *loop)
 static void epoll_close(struct loop *loop, int fd)
 {
 	struct loop_epoll *epoll = (struct loop_epoll *)loop;
-	struct watch *watch = find_watch(epoll, fd);
+	struct watch *watch = epoll_find_watch(epoll, fd);
 	if (watch) {
 		/* Closing unregisters only the last descriptor of a socket; another process may have one too. */
 		if (watch->registered && !watch->accepted)
 			epoll_ctl(epoll->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		forget(watch);
+		epoll_forget_watch(watch);
 	}
 	close(fd);
 }

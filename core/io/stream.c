@@ -8,18 +8,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
-#include "core/io/stream_buffers.h"
-
-enum stream_state {
-	STATE_NEW,       /* not started */
-	STATE_HANDSHAKE, /* TLS begins */
-	STATE_RUNNING,   /* plain, or TLS after its handshake */
-	STATE_FINISHING, /* the owner is done: what is queued goes out */
-	STATE_FAILING,   /* broken: an alert may have to go out before the owner is told */
-	STATE_FAILED,    /* the owner was told and has to close */
-	STATE_CLOSING,   /* operations are still running */
-	STATE_CLOSED,
-};
+#include "core/io/stream_parts.h"
 
 #define MAY(state) (1u << (state))
 static const unsigned next_states[] = {
@@ -33,7 +22,7 @@ static const unsigned next_states[] = {
 	[STATE_CLOSED] = 0,
 };
 
-static void enter_state(struct stream *stream, enum stream_state state)
+void stream_enter_state(struct stream *stream, enum stream_state state)
 {
 	ASSERT(next_states[stream->state] & MAY(state));
 	stream->state = (uint8_t)state;
@@ -55,8 +44,7 @@ static void schedule(struct stream *stream)
 		loop_timer_start(stream->loop, &buffers->soon_timer, 0);
 }
 
-/* Input may be a password that came without TLS. */
-static void drop_input(struct stream *stream)
+void stream_drop_input(struct stream *stream)
 {
 	if (stream->kept.data)
 		explicit_bzero(stream->kept.data, stream->kept.size);
@@ -80,24 +68,15 @@ static bool is_drained(const struct stream *stream)
 	return !stream->sending.data && stream->output.size == 0;
 }
 
-/* Nothing more can be sent; the owner hears of it from settle(). */
-static void fail_socket(struct stream *stream, const char *why)
+void stream_fail_socket(struct stream *stream, const char *why)
 {
 	if (stream->state != STATE_HANDSHAKE && stream->state != STATE_RUNNING)
 		return;
-	enter_state(stream, STATE_FAILING);
+	stream_enter_state(stream, STATE_FAILING);
 	stream->failure = why;
-	drop_input(stream);
+	stream_drop_input(stream);
 	stream_buffers_give(stream->buffers, &stream->output);
 	loop_cancel(stream->loop, &stream->send);
-}
-
-/* The alert that TLS may have written goes out first. */
-static void fail_tls(struct stream *stream)
-{
-	enter_state(stream, STATE_FAILING);
-	stream->failure = tls_session_error(stream->tls);
-	drop_input(stream);
 }
 
 /* Something is there that may give plaintext. */
@@ -110,14 +89,14 @@ static bool has_more(const struct stream *stream)
 static void keep_input(struct stream *stream)
 {
 	if (stream->input.size == 0) {
-		drop_input(stream);
+		stream_drop_input(stream);
 		return;
 	}
 	if (stream->kept.data)
 		return;
 	stream->kept = stream_buffers_take(stream->buffers, stream->input.size);
 	if (!stream->kept.data) {
-		fail_socket(stream, "no buffer for input");
+		stream_fail_socket(stream, "no buffer for input");
 		return;
 	}
 	buffer_append(&stream->kept, stream->input);
@@ -138,7 +117,7 @@ static void listen_again(struct stream *stream)
 /* True when nothing runs any more. */
 static bool stop(struct stream *stream)
 {
-	drop_input(stream);
+	stream_drop_input(stream);
 	stream_buffers_give(stream->buffers, &stream->output);
 	loop_cancel(stream->loop, &stream->receive);
 	loop_cancel(stream->loop, &stream->send);
@@ -157,7 +136,7 @@ static void close_down(struct stream *stream)
 	stream->failure = NULL;
 	loop_close(stream->loop, stream->fd);
 	stream->fd = -1;
-	enter_state(stream, STATE_CLOSED);
+	stream_enter_state(stream, STATE_CLOSED);
 	stream->owner(stream, STREAM_CLOSED);
 }
 
@@ -169,13 +148,13 @@ static void settle(struct stream *stream)
 		start_sending(stream);
 	}
 	if (stream->blocked && !stream->sending.data)
-		fail_socket(stream, "no buffer for output");
+		stream_fail_socket(stream, "no buffer for output");
 	if (stream->state == STATE_FAILING && is_drained(stream)) {
-		enter_state(stream, STATE_FAILED);
+		stream_enter_state(stream, STATE_FAILED);
 		stream->owner(stream, STREAM_FAILED);
 	}
 	if (stream->state == STATE_FINISHING && is_drained(stream))
-		enter_state(stream, STATE_CLOSING);
+		stream_enter_state(stream, STATE_CLOSING);
 	stream->in_event = false;
 	if (stream->state == STATE_CLOSING)
 		close_down(stream);
@@ -183,93 +162,15 @@ static void settle(struct stream *stream)
 		listen_again(stream);
 }
 
-/* --- TLS; its output is given room until there is none --- */
-
-/* For an alert: TLS does not come again for one. Where there is no buffer for it, it is left out. */
-static void give_alert_room(struct stream *stream)
-{
-	(void)!stream_buffers_grow(stream->buffers, &stream->output, TLS_WRITE_OVERHEAD_BYTES);
-}
-
-static bool give_room(struct stream *stream)
-{
-	size_t more = stream->output.data ? buffer_room(&stream->output) + 1 : 1;
-	stream->blocked = !stream_buffers_grow(stream->buffers, &stream->output, more);
-	return !stream->blocked;
-}
-
-static enum tls_status handshake_step(struct stream *stream)
-{
-	struct tls_window window = { stream->input, &stream->output };
-	enum tls_status status;
-	give_alert_room(stream);
-	do
-		status = tls_handshake(stream->tls, &window);
-	while (status == TLS_WANT_OUTPUT && give_room(stream));
-	stream->input = window.input;
-	return status;
-}
-
-static void shake_hands(struct stream *stream)
-{
-	if (stream->state != STATE_HANDSHAKE || stream->exhausted)
-		return;
-	switch (handshake_step(stream)) {
-	case TLS_OK:
-		enter_state(stream, STATE_RUNNING);
-		stream->exhausted = false;
-		stream->owner(stream, STREAM_OPEN);
-		break;
-	case TLS_WANT_INPUT:
-		stream->exhausted = true;
-		if (stream->ended)
-			fail_socket(stream, "the peer closed the connection during the TLS handshake");
-		break;
-	case TLS_WANT_OUTPUT:
-		break;
-	case TLS_CLOSED:
-	case TLS_FAILED:
-		fail_tls(stream);
-	}
-}
-
-static size_t decrypt(struct stream *stream, uint8_t *to, size_t capacity)
-{
-	struct tls_window window = { stream->input, &stream->output };
-	size_t got = 0;
-	enum tls_status status;
-	give_alert_room(stream);
-	do
-		status = tls_read(stream->tls, &window, to, capacity, &got);
-	while (status == TLS_WANT_OUTPUT && give_room(stream));
-	stream->input = window.input;
-	switch (status) {
-	case TLS_OK:
-		return got;
-	case TLS_CLOSED:
-		stream->ended = true;
-		drop_input(stream);
-		break;
-	case TLS_FAILED:
-		fail_tls(stream);
-		break;
-	case TLS_WANT_INPUT:
-	case TLS_WANT_OUTPUT:
-		break;
-	}
-	stream->exhausted = true;
-	return 0;
-}
-
 /* --- events --- */
 
 static void advance(struct stream *stream)
 {
-	shake_hands(stream);
+	stream_shake_hands(stream);
 	if (stream->state == STATE_RUNNING && !stream->paused && has_more(stream))
 		stream->owner(stream, STREAM_READABLE);
 	/* STARTTLS: a client speaks first. */
-	shake_hands(stream);
+	stream_shake_hands(stream);
 	if (stream->state == STATE_RUNNING && stream->ended && !stream->told_ended && !has_more(stream)) {
 		stream->told_ended = true;
 		stream->owner(stream, STREAM_ENDED);
@@ -281,7 +182,7 @@ static void on_received(struct loop_op *op, const struct loop_completion *comple
 	struct stream *stream = CONTAINER_OF(op, struct stream, receive);
 	stream->in_event = true;
 	if (completion->result < 0) {
-		fail_socket(stream, strerrordesc_np(-completion->result));
+		stream_fail_socket(stream, strerrordesc_np(-completion->result));
 	} else if (stream->state == STATE_HANDSHAKE || stream->state == STATE_RUNNING) {
 		ASSERT(stream->input.size == 0);
 		stream->ended = completion->result == 0;
@@ -298,7 +199,7 @@ static void on_sent(struct loop_op *op, const struct loop_completion *completion
 	stream->in_event = true;
 	stream_buffers_give(stream->buffers, &stream->sending);
 	if (completion->result < 0) {
-		fail_socket(stream, strerrordesc_np(-completion->result));
+		stream_fail_socket(stream, strerrordesc_np(-completion->result));
 		/* What was to go out can't any more. */
 		stream_buffers_give(stream->buffers, &stream->output);
 	}
@@ -340,9 +241,9 @@ void stream_start(struct stream *stream)
 {
 	if (stream->state != STATE_NEW)
 		return;
-	enter_state(stream, stream->tls ? STATE_HANDSHAKE : STATE_RUNNING);
+	stream_enter_state(stream, stream->tls ? STATE_HANDSHAKE : STATE_RUNNING);
 	/* A client's hello. Without input there is no event in this, only a failure that is told later. */
-	shake_hands(stream);
+	stream_shake_hands(stream);
 	start_sending(stream);
 	if (stream->state == STATE_FAILING || stream->blocked)
 		schedule(stream);
@@ -360,7 +261,7 @@ bool stream_start_tls(struct stream *stream, struct tls_session *tls)
 	stream->exhausted = false;
 	if (stream->state == STATE_NEW)
 		return true;
-	enter_state(stream, STATE_HANDSHAKE);
+	stream_enter_state(stream, STATE_HANDSHAKE);
 	if (!stream->in_event)
 		schedule(stream);
 	return true;
@@ -371,7 +272,7 @@ size_t stream_read(struct stream *stream, uint8_t *to, size_t capacity)
 	if (stream->state != STATE_RUNNING || capacity == 0 || stream->exhausted)
 		return 0;
 	if (stream->tls)
-		return decrypt(stream, to, capacity);
+		return stream_decrypt(stream, to, capacity);
 	size_t size = stream->input.size < capacity ? stream->input.size : capacity;
 	if (size)
 		memcpy(to, stream->input.data, size);
@@ -384,39 +285,20 @@ bool stream_has_input(const struct stream *stream)
 	return stream->input.size || (stream->tls && tls_has_pending(stream->tls));
 }
 
-static size_t records_for(size_t size)
-{
-	return (size + TLS_WRITE_MOST_BYTES - 1) / TLS_WRITE_MOST_BYTES;
-}
-
-/* There is room for all of it. */
-static void encrypt(struct stream *stream, struct slice bytes)
-{
-	struct tls_window window = { { NULL, 0 }, &stream->output };
-	while (bytes.size) {
-		size_t size = bytes.size < TLS_WRITE_MOST_BYTES ? bytes.size : TLS_WRITE_MOST_BYTES;
-		if (tls_write(stream->tls, &window, slice_first(bytes, size)) != TLS_OK) {
-			fail_tls(stream);
-			return;
-		}
-		bytes = slice_skip(bytes, size);
-	}
-}
-
 bool stream_write(struct stream *stream, struct slice bytes)
 {
 	if (stream->state == STATE_FAILING || stream->state == STATE_FAILED)
 		return true;
 	if (stream->state != STATE_RUNNING)
 		return false;
-	size_t needed = bytes.size + (stream->tls ? records_for(bytes.size) * TLS_WRITE_OVERHEAD_BYTES : 0);
+	size_t needed = stream->tls ? stream_encrypted_size(bytes.size) : bytes.size;
 	if (!stream_buffers_grow(stream->buffers, &stream->output, needed)) {
 		if (!is_drained(stream))
 			return false;
 		ASSERT(needed <= LIMIT_LARGE_BUFFER_BYTES);
-		fail_socket(stream, "no buffer for output");
+		stream_fail_socket(stream, "no buffer for output");
 	} else if (stream->tls) {
-		encrypt(stream, bytes);
+		stream_encrypt(stream, bytes);
 	} else {
 		buffer_append(&stream->output, bytes);
 	}
@@ -431,11 +313,7 @@ bool stream_write(struct stream *stream, struct slice bytes)
 size_t stream_room(const struct stream *stream)
 {
 	size_t room = LIMIT_LARGE_BUFFER_BYTES - stream->output.size;
-	if (!stream->tls)
-		return room;
-	enum { RECORD = TLS_WRITE_MOST_BYTES + TLS_WRITE_OVERHEAD_BYTES };
-	size_t overhead = (room + RECORD - 1) / RECORD * TLS_WRITE_OVERHEAD_BYTES;
-	return room > overhead ? room - overhead : 0;
+	return stream->tls ? stream_plain_size(room) : room;
 }
 
 void stream_pause(struct stream *stream)
@@ -457,12 +335,10 @@ void stream_finish(struct stream *stream)
 			stream_close(stream);
 		return;
 	}
-	if (stream->tls && stream_buffers_grow(stream->buffers, &stream->output, TLS_WRITE_OVERHEAD_BYTES)) {
-		struct tls_window window = { { NULL, 0 }, &stream->output };
-		tls_close(stream->tls, &window);
-	}
-	enter_state(stream, STATE_FINISHING);
-	drop_input(stream);
+	if (stream->tls)
+		stream_say_goodbye(stream);
+	stream_enter_state(stream, STATE_FINISHING);
+	stream_drop_input(stream);
 	if (stream->in_event)
 		return;
 	start_sending(stream);
@@ -474,7 +350,7 @@ void stream_close(struct stream *stream)
 {
 	if (stream->state == STATE_CLOSING || stream->state == STATE_CLOSED)
 		return;
-	enter_state(stream, STATE_CLOSING);
+	stream_enter_state(stream, STATE_CLOSING);
 	if (!stream->in_event && stop(stream))
 		schedule(stream);
 }

@@ -1,5 +1,5 @@
-/* The buffers of streams: small ones first, large ones when need be; see stream_buffers.h. */
-#include "core/io/stream_buffers.h"
+/* The buffers of streams: small ones first, large ones when need be; see stream_parts.h. */
+#include "core/io/stream_parts.h"
 
 #include "core/base/limits.h"
 

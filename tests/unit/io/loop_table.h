@@ -30,6 +30,7 @@ struct loop_table_row {
 
 /* The tables end with a row without a name. */
 extern const struct loop_table_row loop_socket_table[];
+extern const struct loop_table_row loop_connection_table[];
 extern const struct loop_table_row loop_file_table[];
 
 /* --- for the tables --- */

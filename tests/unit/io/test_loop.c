@@ -229,6 +229,8 @@ int main(void)
 	for (enum loop_kind kind = LOOP_IO_URING; kind <= LOOP_EPOLL; kind++) {
 		add_table(loop_socket_table, kind, 0);
 		add_table(loop_socket_table, kind, SOCK_NONBLOCK);
+		add_table(loop_connection_table, kind, 0);
+		add_table(loop_connection_table, kind, SOCK_NONBLOCK);
 		add_table(loop_file_table, kind, 0);
 	}
 	return _cmocka_run_group_tests("loop", tests, run_count, NULL, NULL);
