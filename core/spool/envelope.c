@@ -61,6 +61,15 @@ bool envelope_read(struct envelope *envelope, struct slice bytes)
 	return cursor_ok(&cursor);
 }
 
+uint32_t envelope_recipients(struct slice bytes)
+{
+	struct cursor cursor = cursor_over(bytes);
+	uint8_t version = cursor_take_u8(&cursor);
+	cursor_take_u8(&cursor);
+	uint16_t recipients = cursor_take_u16le(&cursor);
+	return version == VERSION ? recipients : 0;
+}
+
 bool envelope_next(struct envelope *envelope, struct slice *path)
 {
 	if (envelope->rest.rest.size == 0 || envelope->rest.failed)

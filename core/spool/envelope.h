@@ -28,6 +28,8 @@ void envelope_finish(uint8_t *envelope, unsigned flags, uint16_t recipients, int
 
 /* False when the bytes are not an envelope. The slices point into `bytes`. */
 MUST_USE bool envelope_read(struct envelope *envelope, struct slice bytes);
+/* How many recipients there are, from the first bytes alone; 0 when they are no envelope's. */
+uint32_t envelope_recipients(struct slice bytes);
 /* The next recipient's path; false at the end. */
 MUST_USE bool envelope_next(struct envelope *envelope, struct slice *path);
 

@@ -9,8 +9,9 @@
 
 enum {
 	MAGIC = 0x52545350, /* "PSTR" */
-	AT_REFERENCE = 36,
+	AT_TYPE = 4,
 	AT_GENERATION = 12,
+	AT_REFERENCE = 36,
 	AT_PAYLOAD_CHECKSUM = 48,
 	AT_HEADER_CHECKSUM = 56,
 	OPENING_FIXED_BYTES = 24,
@@ -23,7 +24,7 @@ void record_header_write(uint8_t to[RECORD_HEADER_BYTES], const struct record_he
 {
 	memset(to, 0, RECORD_HEADER_BYTES);
 	store_le(to, MAGIC, 4);
-	to[4] = header->type;
+	to[AT_TYPE] = header->type;
 	to[5] = header->flags;
 	store_le(to + 6, header->state_size, 2);
 	store_le(to + 8, header->payload_size, 4);
@@ -75,6 +76,11 @@ void record_header_read(struct record_header *header, const uint8_t from[RECORD_
 	header->payload_checksum = cursor_take_u64le(&cursor);
 }
 
+uint8_t record_header_type(const uint8_t from[RECORD_HEADER_BYTES])
+{
+	return from[AT_TYPE];
+}
+
 bool record_header_check(struct record_header *header, const uint8_t from[RECORD_HEADER_BYTES], uint32_t generation,
 			 uint64_t salt)
 {
@@ -86,7 +92,7 @@ bool record_header_check(struct record_header *header, const uint8_t from[RECORD
 		return false;
 	cursor = cursor_over(slice_of(from + AT_HEADER_CHECKSUM, 8));
 	return cursor_take_u64le(&cursor) == header_checksum(from, salt) &&
-	       header->payload_size <= LIMIT_SPOOL_RECORD_BYTES;
+	       header->payload_size <= LIMIT_SPOOL_RECORD_BYTES + RECORD_STATE_MOST_BYTES;
 }
 
 /* --- checksums --- */
@@ -139,18 +145,18 @@ bool record_state_read(struct record_state *state, struct slice bytes)
 	if (bytes.size == 0)
 		return true;
 	struct cursor cursor = cursor_over(bytes);
-	state->attempt = cursor_take(&cursor, cursor_take_u16le(&cursor));
+	state->detail = cursor_take(&cursor, cursor_take_u16le(&cursor));
 	state->done_bits = cursor.rest;
 	return cursor_ok(&cursor);
 }
 
-void record_state_write(uint8_t *to, struct slice attempt, struct slice done_bits)
+void record_state_write(uint8_t *to, struct slice detail, struct slice done_bits)
 {
-	store_le(to, attempt.size, 2);
-	if (attempt.size)
-		memcpy(to + 2, attempt.data, attempt.size);
+	store_le(to, detail.size, 2);
+	if (detail.size)
+		memcpy(to + 2, detail.data, detail.size);
 	if (done_bits.size)
-		memcpy(to + 2 + attempt.size, done_bits.data, done_bits.size);
+		memcpy(to + 2 + detail.size, done_bits.data, done_bits.size);
 }
 
 /* --- a segment's first record --- */

@@ -25,7 +25,7 @@
  *   u32 zero                            44
  *   u64 payload checksum                48   XXH3-64 of the payload, seeded with the segment's salt
  *   u64 header checksum                 56   XXH3-64 of bytes 0 to 55, seeded with the salt
- *   payload                             64   message: state, envelope (envelope.h), text. Attempt: its detail
+ *   payload                             64   message: state, envelope (envelope.h), text. Hold, release, attempt: detail
  *
  * The first record is a RECORD_SEGMENT. Its checksums are seeded with the generation; its payload is
  *   u32 version (1), u32 seal count, u64 salt, u64 last id, then for each seal u32 generation, u32 end.
@@ -34,8 +34,8 @@
  * given out again. A seal says that nothing counts from `end` on in that segment: it ended early, by a failed write or
  * because the process did. All seals of segments that still exist are repeated in each new segment.
  *
- * A state (in front of a copied message, and as payload of RECORD_STATE) is u16 attempt size, the detail of the last
- * attempt, then the recipients' bits (bit i of byte i/8: recipient i is done) up to the state's end.
+ * A state (in front of a copied message, and as payload of RECORD_STATE) is u16 detail size, the detail of the last
+ * change that had one, then the recipients' bits (bit i of byte i/8: recipient i is done) up to the state's end.
  *
  * Reading is replay: segments by generation, records by offset. A message counts from its record on; a record with the
  * same id later replaces it, place and state. It is dead after RECORD_MESSAGE_DONE or when all recipients are done. In
@@ -72,6 +72,7 @@ enum record_flags {
 enum {
 	RECORD_HEADER_BYTES = 64,
 	RECORD_ALIGNMENT = 8,
+	RECORD_STATE_MOST_BYTES = 16 * 1024, /* the bits of 65,535 recipients, and a detail */
 	FORMAT_VERSION = 1,
 };
 
@@ -106,8 +107,9 @@ void record_header_write(uint8_t to[RECORD_HEADER_BYTES], const struct record_he
 void record_header_refer(uint8_t at[RECORD_HEADER_BYTES], uint32_t reference, uint32_t stale_reference);
 void record_header_seal(uint8_t at[RECORD_HEADER_BYTES], uint32_t generation, uint64_t payload_checksum, uint64_t salt);
 
-/* Reads without checking: for headers of our own that are in memory. */
+/* Read without checking: for headers of our own that are in memory. */
 void record_header_read(struct record_header *header, const uint8_t from[RECORD_HEADER_BYTES]);
+uint8_t record_header_type(const uint8_t from[RECORD_HEADER_BYTES]);
 
 /* False when the bytes are no header, or not one of this segment. */
 MUST_USE bool record_header_check(struct record_header *header, const uint8_t from[RECORD_HEADER_BYTES],
@@ -132,15 +134,15 @@ MUST_USE bool record_split(const struct record_header *header, struct slice payl
 
 /* A state: false when the bytes are none. An empty one is allowed. */
 struct record_state {
-	struct slice attempt;
+	struct slice detail;
 	struct slice done_bits;
 };
 MUST_USE bool record_state_read(struct record_state *state, struct slice bytes);
-static inline size_t record_state_size(size_t attempt_size, size_t bits_size)
+static inline size_t record_state_size(size_t detail_size, size_t bits_size)
 {
-	return 2 + attempt_size + bits_size;
+	return 2 + detail_size + bits_size;
 }
-void record_state_write(uint8_t *to, struct slice attempt, struct slice done_bits);
+void record_state_write(uint8_t *to, struct slice detail, struct slice done_bits);
 
 /* --- a segment's first record --- */
 

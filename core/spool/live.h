@@ -5,6 +5,7 @@
 #ifndef POSTERN_SPOOL_LIVE_H
 #define POSTERN_SPOOL_LIVE_H
 
+#include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/pool.h"
 #include "core/spool/format.h"
@@ -14,9 +15,9 @@ struct live_state {
 	uint32_t pass; /* the compaction that has saved it last */
 	uint16_t done_count;
 	uint16_t bits_size;
-	uint16_t attempt_size;
-	uint16_t attempt_capacity;
-	uint8_t bytes[]; /* the recipients' bits, then the last attempt's detail */
+	uint16_t detail_size;
+	uint16_t detail_capacity;
+	uint8_t bytes[]; /* the recipients' bits, then the last change's detail */
 };
 
 struct live {
@@ -49,7 +50,7 @@ void live_destroy(struct live_index *index, struct live *live, bool inserted);
 struct live *live_find(const struct live_index *index, uint64_t id);
 
 /* Makes sure that a change can be applied without memory: before it is written. */
-MUST_USE bool live_reserve(struct live *live, size_t attempt_size);
+MUST_USE bool live_reserve(struct live *live, size_t detail_size);
 
 /* Applies a change that was reserved for. */
 void live_apply(struct live *live, const struct record_header *header, struct slice payload);
@@ -65,7 +66,7 @@ static inline bool live_is_done(const struct live *live)
 
 /* NULL when no recipient is done. */
 const uint8_t *live_done_bits(const struct live *live);
-struct slice live_attempt(const struct live *live);
+struct slice live_detail(const struct live *live);
 
 /* Its state as it goes into a record; 0 when there is none to speak of. */
 size_t live_state_size(const struct live *live);

@@ -27,6 +27,17 @@ void scan_begin(struct scan *scan, uint32_t generation, uint32_t end, bool skip_
 	};
 }
 
+void scan_seek(struct scan *scan, uint32_t generation, uint64_t salt, uint32_t end, uint32_t position)
+{
+	if (scan->generation != generation)
+		scan_begin(scan, generation, end, false);
+	scan->skip_damage = false;
+	scan->opened = true;
+	scan->salt = salt;
+	scan->end = end;
+	scan->position = position;
+}
+
 /* --- the window --- */
 
 /* The `size` bytes at `position`; data is NULL when they are not all in the window: `wanted` says so. */

@@ -47,6 +47,9 @@ void scan_finish(struct scan *scan);
 /* Begins another segment; the window's memory is kept. */
 void scan_begin(struct scan *scan, uint32_t generation, uint32_t end, bool skip_damage);
 
+/* Goes to a record that is known, in a segment whose salt is known; the window is kept while it is the same segment. */
+void scan_seek(struct scan *scan, uint32_t generation, uint64_t salt, uint32_t end, uint32_t position);
+
 enum scan_result scan_next(struct scan *scan, struct record *record);
 
 /* Where to read what is missing, and the file's offset of it; an empty one when memory has run out. */

@@ -22,6 +22,7 @@
 #include "core/io/loop.h"
 
 struct spool;
+struct live;
 
 enum spool_status {
 	SPOOL_OK,
@@ -29,7 +30,7 @@ enum spool_status {
 	SPOOL_ERROR, /* a write or sync failed: 451. The lane goes on with a new segment where it can */
 };
 
-/* Where a message's record is. Moves when compaction copies it: spool_moved below. */
+/* Where a message's record is. Changes when compaction copies it: spool_moved below. */
 struct spool_place {
 	uint32_t segment;
 	uint32_t offset;
@@ -38,11 +39,15 @@ struct spool_place {
 
 /* --- message ids --- */
 
-/* Ids grow, never repeat in a lane's life, and carry the lane: 8 bits lane, 56 bits microseconds. */
+/* Ids grow and carry the lane: 8 bits lane, 56 bits microseconds. One that any message in the log ever had is never
+ * given again, whatever the clock does. */
 enum { SPOOL_ID_TEXT_BYTES = 14 };
 uint64_t spool_new_id(struct spool *spool);
+/* When it was given, in microseconds since 1970 (later where the clock went back). */
+int64_t spool_id_time(uint64_t id);
 /* 13 characters of Crockford base 32 and a NUL; sorts like the number. */
 void spool_id_format(uint64_t id, char text[SPOOL_ID_TEXT_BYTES]);
+/* Takes small letters, and I, L and O for 1, 1 and 0. */
 MUST_USE bool spool_id_parse(struct slice text, uint64_t *id);
 
 /* --- opening and recovery --- */
@@ -52,8 +57,9 @@ struct spool_message {
 	uint64_t id;
 	struct spool_place place;
 	struct slice envelope; /* valid inside the callback only */
-	const uint8_t *
-		done_bits; /* bit i of byte i/8: recipient i is finished; NULL: none is. Valid inside the callback only */
+	/* Bit i of byte i/8: recipient i is finished; NULL: none is. Valid inside the callback only. */
+	const uint8_t *done_bits;
+	struct slice detail; /* of the last change that had one; valid inside the callback only */
 	uint64_t size_bytes; /* of the message text */
 	int64_t accepted_unix_us;
 	bool held; /* by the last HOLD or RELEASE record, or by how it was appended */
@@ -65,20 +71,21 @@ struct spool_settings {
 	unsigned lane;          /* 0 … 255 */
 	uint64_t segment_bytes; /* 0: LIMIT_SEGMENT_BYTES */
 	uint64_t most_bytes;    /* of disk for all segments; 0: until the disk is full */
+	uint32_t compaction_ms; /* between looks for sparse segments; 0: SPOOL_COMPACTION_MS */
 };
 
-/* Each live message, once, in order of acceptance. */
+/* Each live message, once, in order of their ids: as they were accepted. */
 typedef void spool_recovered(void *context, const struct spool_message *message);
 
 /* A record was copied by compaction and is durable at the new place; the old one goes. */
 typedef void spool_moved(void *context, uint64_t id, struct spool_place to);
 
-/* Locks the lane, recovers it (turning the loop), makes the first segment ready. NULL and `error`: what is wrong and
- * what to do; the lane is left as it was. */
+/* Locks the lane, recovers it (turning the loop), makes the first segment ready. Where there is no space for one the
+ * spool opens all the same, not writable yet. NULL and `error`: what is wrong and what to do; no message is touched. */
 struct spool *spool_open(struct loop *loop, const struct spool_settings *settings, spool_recovered *recovered,
 			 spool_moved *moved, void *context, struct error *error);
 
-/* Commits what waits (turning the loop), unlocks. */
+/* Commits what waits (turning the loop), unlocks. No step of a large message and no read may be running. */
 void spool_close(struct spool *spool);
 
 /* --- appending --- */
@@ -95,11 +102,14 @@ struct spool_entry {
 	uint32_t part_count;
 	uint32_t payload_size;
 	uint64_t id;
-	uint8_t header[64]; /* the record's, filled by the spool */
-	uint8_t padding[8];
+	/* The rest is the spool's. */
+	struct live *live;   /* what a message will be in the index; of a change: not NULL when it has one there */
+	struct iovec detail; /* the part of a change */
+	uint8_t status;      /* why it was refused */
+	uint8_t header[64];  /* of the record */
 };
 
-/* A message: parts are the envelope (envelope_size bytes, format in envelope.h), then the text. `large`: the text is in the
+/* A message, of at most LIMIT_SPOOL_RECORD_BYTES here: parts are the envelope (envelope_size bytes, format in envelope.h), then the text. `large`: the text is in the
  * lane's large file of this id, which must be finished; parts are the envelope and whatever text goes in front of it. */
 void spool_append_message(struct spool *spool, struct spool_entry *entry, uint64_t id, const struct iovec *parts,
 			  uint32_t part_count, uint32_t envelope_size, uint64_t text_size, bool held, bool large,
@@ -111,12 +121,16 @@ enum spool_change {
 	SPOOL_MESSAGE_DONE,   /* all recipients: the record and the large file are free */
 	SPOOL_HOLD,
 	SPOOL_RELEASE,
-	SPOOL_ATTEMPT, /* a try failed for now: `detail` bytes say what the queue wants to know after a restart */
+	SPOOL_ATTEMPT, /* a try failed for now */
 };
+/* The message must be durable. `detail` of a hold, a release or an attempt is what the queue wants to know after a restart,
+ * for people: spool_message gives the last one back. Its bytes must stay until the callback; what is over LIMIT_CHANGE_DETAIL_BYTES is
+ * cut off. The owner's callback comes when the change is durable. */
 void spool_append_change(struct spool *spool, struct spool_entry *entry, uint64_t id, enum spool_change change,
 			 uint32_t recipient, struct slice detail, spool_done *done);
 
-/* After SPOOL_MESSAGE_DONE is durable: the message's bytes are dead (the owner gives the place it knows). */
+/* After SPOOL_MESSAGE_DONE is durable, or all recipients are: the message's bytes are dead. The owner gives the place it
+ * knows, and reads it no more. Without this call they stay until the next recovery. */
 void spool_forget(struct spool *spool, uint64_t id, struct spool_place place, bool large);
 
 /* True while entries should not be added: the commit queue is over LIMIT_COMMIT_BYTES × 2. Sources pause and ask again
@@ -134,12 +148,17 @@ typedef void spool_large_done(struct spool_large *large, enum spool_status statu
 struct spool_large {
 	struct spool *spool;
 	uint64_t id;
-	uint64_t size_bytes;
+	uint64_t size_bytes; /* written so far */
+	/* The rest is the spool's. */
 	int fd;
-	uint8_t step;
 	struct loop_op op;
 	spool_large_done *done;
-	char path[40];
+	const struct iovec *parts; /* being written */
+	uint32_t part_count;
+	uint32_t part_at;  /* the first that is not written whole */
+	size_t part_taken; /* bytes of it that are */
+	struct iovec rest; /* of it */
+	char name[SPOOL_ID_TEXT_BYTES];
 };
 
 /* Each starts one step and calls back once. Open: creates. Write: appends the parts, whole. Finish: syncs file and directory and
@@ -155,29 +174,37 @@ void spool_large_abandon(struct spool_large *large, spool_large_done *done);
 struct spool_read;
 typedef void spool_read_done(struct spool_read *read, enum spool_status status);
 
+enum { SPOOL_READ_NAME_BYTES = 24 };
+
 struct spool_read {
 	struct spool *spool;
-	struct loop_op op;
-	struct iovec part;
-	uint8_t *record;       /* freed by spool_read_finish() */
+	uint64_t id;
+	struct spool_place place;
 	struct slice envelope; /* after the callback */
 	struct slice text;     /* inline text; for a large one what goes in front of the file */
 	int large_fd;          /* open for reading, or -1 */
 	uint64_t large_size;
-	uint64_t id;
-	struct spool_place place;
-	uint8_t step;
+	/* The rest is the spool's. */
+	struct loop_op op;
 	spool_read_done *done;
-	char path[40];
+	uint8_t *record; /* freed by spool_read_finish() */
+	uint32_t record_filled;
+	int segment_fd; /* opened for this read, or -1 */
+	bool large;
+	struct iovec part;
+	char name[SPOOL_READ_NAME_BYTES]; /* of the file being opened */
 };
 
-/* Loads a live message and checks it (checksum, id). The place must stay valid until the callback. */
+/* Loads a live message and checks it (checksum, id). The place must be the message's now; compaction may move the
+ * message while it is being read. spool_read_finish() is due after the callback, whatever the status. */
 void spool_read_start(struct spool *spool, struct spool_read *read, uint64_t id, struct spool_place place, bool large,
 		      spool_read_done *done);
 void spool_read_finish(struct spool_read *read);
 
-/* For `postern queue list`: walks a lane's files read-only, without the lock, while a server may be writing. Messages come as they
- * are found (those that are finished later in the log are told apart first: one quick pass over headers). */
+/* For `postern queue list`: walks a lane's files read-only, without the lock, while a server may be writing. The newest
+ * segment comes first, its messages in order, and so on to the oldest: what became of a message stands in its own
+ * segment or in newer ones, so each can be told as soon as its segment was read, and memory holds only the changes of
+ * messages in older ones. One that compaction moves meanwhile may be missed or come twice. */
 typedef bool spool_listed(void *context, const struct spool_message *message); /* false: stop */
 MUST_USE bool spool_list(const char *directory, spool_listed *listed, void *context, struct error *error);
 
