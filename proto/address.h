@@ -9,7 +9,7 @@ struct address {
 	struct slice text;   /* "local@domain", as it was written */
 	struct slice local;  /* as written, with quotes if any */
 	struct slice domain; /* or address literal with its brackets; empty for <postmaster> */
-	bool needs_utf8;
+	bool needs_utf8;     /* holds characters beyond ASCII */
 };
 
 enum address_status {
@@ -29,5 +29,8 @@ MUST_USE enum address_status address_parse(struct slice input, bool utf8, struct
 
 /* A domain or an address literal, as EHLO wants it (lenient: what clients really send, but no control or blank). */
 MUST_USE bool address_domain_is_valid(struct slice domain, bool utf8);
+
+/* The same by the grammar of addresses: nothing in it has a meaning anywhere in a header. */
+MUST_USE bool address_domain_is_strict(struct slice domain, bool utf8);
 
 #endif

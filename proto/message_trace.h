@@ -6,9 +6,12 @@
 #include "core/base/buffer.h"
 #include "core/base/slice.h"
 
+enum { MESSAGE_TRACE_BYTES = 1500 };
+
 struct message_trace {
-	struct slice client_name;    /* EHLO's argument */
-	struct slice client_address; /* "192.0.2.1", "IPv6:2001:db8::1"; empty: hidden (received { client = hide }) */
+	struct slice client_name;    /* EHLO's argument; what is no domain or literal is written as "unknown" */
+	struct slice client_address; /* "192.0.2.1", "IPv6:2001:db8::1"; empty: hidden, and the name with it
+	                                (received { client = hide }) */
 	struct slice hostname;       /* ours */
 	struct slice id;             /* the message id that the client is told too */
 	struct slice recipient;      /* for the "for" clause; empty: none (more than one recipient, or hidden) */
@@ -19,11 +22,12 @@ struct message_trace {
 		smtputf8; /* the "with" protocol: RFC 3848, 6531: SMTP, ESMTP[S][A], UTF8SMTP[S][A] */
 	bool add_date;
 	bool add_message_id;
+	bool add_empty_line; /* BODY_NO_HEADER: or the text's first line would read as part of the header */
 	int64_t unix_us;
 };
 
 /* Folded lines with CRLF, none over 998 bytes whatever the client said. False when it does not fit in `out`;
- * LIMIT 1,500 bytes are enough always. */
+ * MESSAGE_TRACE_BYTES are enough always. */
 MUST_USE bool message_trace_write(struct buffer *out, const struct message_trace *trace);
 
 /* "Tue, 24 Nov 2026 10:11:12 +0000" */

@@ -27,10 +27,14 @@ enum sasl_status {
 	SASL_MALFORMED,    /* base64, but not what the mechanism says: 501 5.5.2 */
 	SASL_TOO_LONG,     /* 500 5.5.6 */
 	SASL_CANCELLED,    /* "*": 501 5.0.0 */
+	SASL_DENIED, /* asks to act for somebody else (an authorization identity): as a wrong password, 535 5.7.8 */
 };
 
 /* 0 for an unknown name; names compare without case. */
 unsigned sasl_mechanism_find(struct slice name);
+
+/* Appends " NAME" for each mechanism in `offered`: the EHLO reply's list. */
+bool sasl_mechanisms_write(struct buffer *out, unsigned offered);
 
 /* `initial` is AUTH's third word: NULL when there was none, "=" is an empty response (RFC 4954 §4). */
 enum sasl_status sasl_start(struct sasl_exchange *exchange, unsigned mechanism, const struct slice *initial,

@@ -38,9 +38,10 @@ struct smtp_client_reply {
 	uint16_t mechanisms;         /* SASL_… bits of its AUTH line */
 	uint32_t recipients;         /* LIMITS RCPTMAX=; 0: not told */
 	uint64_t message_size_bytes; /* SIZE; 0: not told */
+	uint32_t size_bytes;         /* private: of the reply so far */
 	uint16_t text_size;
-	uint16_t line_size;
-	bool complete; /* private: the next byte starts a new reply */
+	uint16_t line_size; /* private */
+	bool complete;      /* private: the next byte starts a new reply */
 	uint8_t text
 		[LIMIT_CLIENT_TEXT_BYTES]; /* the first line's, without code and enhanced status, cut; controls are "?" */
 	uint8_t line[LIMIT_CLIENT_LINE_BYTES]; /* private: the line that is coming in; what is longer is dropped */

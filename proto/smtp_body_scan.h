@@ -1,0 +1,13 @@
+/* Finds how much of a message's text needs no thought: the inner loop of smtp_body.c.
+ *
+ * Sixteen bytes a step where the machine has SSE2, and the same answers, slower, where it has not. */
+#ifndef POSTERN_PROTO_SMTP_BODY_SCAN_H
+#define POSTERN_PROTO_SMTP_BODY_SCAN_H
+
+#include "core/base/slice.h"
+
+/* The number of bytes in front of the first one that is NUL, LF not behind CR, anything but LF behind CR, or, where
+ * `dots`, a dot behind LF; text.size where there is none. `previous` is the byte before: '\n' at the start of a message. */
+size_t smtp_body_scan(struct slice text, uint8_t previous, bool dots);
+
+#endif
