@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,21 @@ static bool make_folder(const char *path, const struct run_as *run_as, struct er
 	return true;
 }
 
+/* Where a route's Maildirs begin: the folders in front of what the recipient decides. Its parent must be there. */
+static bool make_mail_folder(const struct route *route, const struct run_as *run_as, struct error *error)
+{
+	const char *variable = strchr(route->maildir, '%');
+	size_t size = variable ? (size_t)(variable - route->maildir) : 0;
+	while (size && route->maildir[size - 1] != '/')
+		size--;
+	if (size <= 1)
+		return true;
+	char *path = strndup(route->maildir, size - 1);
+	bool made = path ? make_folder(path, run_as, error) : error_set(error, "no memory");
+	free(path);
+	return made;
+}
+
 bool data_folder_prepare(const struct config *config, const struct run_as *run_as, struct error *error)
 {
 	static const char *const names[] = { "users", "lanes", "tls" };
@@ -68,6 +84,10 @@ bool data_folder_prepare(const struct config *config, const struct run_as *run_a
 		if (!made)
 			return false;
 	}
+	for (size_t i = 0; i < config->routes.count; i++)
+		if (config->routes.routes[i].kind == ROUTE_MAILDIR &&
+		    !make_mail_folder(&config->routes.routes[i], run_as, error))
+			return false;
 	return true;
 }
 
