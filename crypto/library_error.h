@@ -7,8 +7,7 @@
 
 enum { LIBRARY_ERROR_TEXT_BYTES = 128 };
 
-/* The oldest error in the queue, that is the cause, as "wrong version number"; `otherwise` when there is none. Empties
- * the queue. */
+/* The most telling error in the queue, as "wrong version number"; `otherwise` when there is none. Empties the queue. */
 void library_error_take(char text[LIBRARY_ERROR_TEXT_BYTES], const char *otherwise);
 
 #endif

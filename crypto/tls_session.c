@@ -121,7 +121,7 @@ static void leave(struct tls_session *session)
 /* Takes the error out of the queue; the first failure of a session is the one that counts. */
 static void keep_error(struct tls_session *session)
 {
-	bool verification = ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+	bool verification = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
 	char reason[LIBRARY_ERROR_TEXT_BYTES];
 	library_error_take(reason, "connection broken");
 	if (session->failure)

@@ -54,43 +54,44 @@ static void consume_input(struct pair *pair, struct pair_end *end, const struct 
 	buffer_consume(waiting, (size_t)(window->input.data - waiting->data));
 }
 
-static void handshake_once(struct pair *pair, struct pair_end *end)
+static bool is_waiting(const struct pair_end *end)
 {
-	if (end->status != TLS_WANT_INPUT && end->status != TLS_WANT_OUTPUT)
-		return;
+	return end->status == TLS_WANT_INPUT || end->status == TLS_WANT_OUTPUT;
+}
+
+/* True when bytes moved or the handshake ended. */
+static bool handshake_once(struct pair *pair, struct pair_end *end)
+{
+	if (!is_waiting(end))
+		return false;
 	struct tls_window window = window_of(pair, end);
+	size_t input_size = window.input.size, output_size = end->output.size;
 	uint64_t before = cpu_now_ns();
 	end->status = tls_handshake(end->session, &window);
 	end->cpu_ns += cpu_now_ns() - before;
+	bool moved = window.input.size != input_size || end->output.size != output_size;
 	consume_input(pair, end, &window);
-}
-
-static bool has_ended(const struct pair_end *end)
-{
-	return end->status != TLS_WANT_INPUT && end->status != TLS_WANT_OUTPUT;
+	return moved || !is_waiting(end);
 }
 
 /* A client that is done reads on, so that the server's tickets find room in a small buffer. */
-static void make_room(struct pair *pair)
+static bool make_room(struct pair *pair)
 {
 	uint8_t unwanted[1];
-	size_t got;
+	size_t got, waiting = pair->server.output.size;
 	if (pair->client.status == TLS_OK && pair->server.status == TLS_WANT_OUTPUT)
 		(void)!pair_read(pair, &pair->client, unwanted, sizeof unwanted, &got);
+	return pair->server.output.size != waiting;
 }
 
 bool pair_handshake(struct pair *pair)
 {
-	for (size_t calls = 0; calls < PAIR_STORAGE_BYTES; calls++) {
-		handshake_once(pair, &pair->client);
-		handshake_once(pair, &pair->server);
-		make_room(pair);
-		if (has_ended(&pair->client) && has_ended(&pair->server))
-			break;
-		if (pair->client.status == TLS_FAILED || pair->server.status == TLS_FAILED)
-			if (pair->client.output.size == 0 && pair->server.output.size == 0)
-				break;
-	}
+	bool moved;
+	do {
+		moved = handshake_once(pair, &pair->client);
+		moved |= handshake_once(pair, &pair->server);
+		moved |= make_room(pair);
+	} while (moved);
 	return pair->client.status == TLS_OK && pair->server.status == TLS_OK;
 }
 
@@ -180,7 +181,6 @@ void folder_remove(void)
 	rmdir(folder);
 }
 
-/* version 0: both. */
 struct tls_context *make_server(uint16_t version, uint8_t secret)
 {
 	struct tls_server_settings settings = {

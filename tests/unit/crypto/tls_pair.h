@@ -26,7 +26,7 @@ void pair_init(struct pair *pair, struct tls_context *client, struct tls_context
 	       size_t capacity);
 void pair_finish(struct pair *pair);
 
-/* Runs both handshakes until both have ended, one way or the other. True when both are TLS_OK. */
+/* Runs both handshakes until nothing moves any more. True when both are TLS_OK. */
 bool pair_handshake(struct pair *pair);
 
 /* Lets `to` read once from what `from` has written. */
@@ -46,7 +46,8 @@ void folder_remove(void);
 /* Path of e.g. "server.pem" or "server.key"; one of four texts in turn. */
 const char *folder_path(const char *name);
 
-/* Contexts over the folder's files; they abort the test when they can't be made. */
+/* Contexts over the folder's files, of one version or (0) of both; they abort the test when they can't be made. `secret` stands for a
+ * ticket secret. */
 struct tls_context *make_server(uint16_t version, uint8_t secret);
 struct tls_context *make_client(uint16_t version, const char *ca, bool resume);
 
