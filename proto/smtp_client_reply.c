@@ -45,7 +45,7 @@ static void read_limits(struct smtp_client_reply *reply, struct slice text)
 struct extension {
 	const char *name;
 	uint16_t bit;
-	void (*read)(struct smtp_client_reply *reply, struct slice text);
+	void (*take)(struct smtp_client_reply *reply, struct slice text);
 };
 
 static const struct extension known_extensions[] = {
@@ -68,8 +68,8 @@ static void read_extension(struct smtp_client_reply *reply, struct slice text)
 		if (!slice_equal_nocase(name, slice_from_text(extension->name)))
 			continue;
 		reply->extensions |= extension->bit;
-		if (extension->read)
-			extension->read(reply, text);
+		if (extension->take)
+			extension->take(reply, text);
 	}
 }
 

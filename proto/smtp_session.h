@@ -51,8 +51,8 @@ enum smtp_action {
 	SMTP_CHECK_SENDER,     /* session->path is MAIL's: decide, then smtp_session_path_checked() */
 	SMTP_CHECK_RECIPIENT,  /* session->path is RCPT's: decide, then smtp_session_path_checked() */
 	SMTP_RECEIVE,          /* message bytes follow (354 is written for DATA): feed smtp_session_body() */
-	SMTP_MESSAGE_COMPLETE, /* (also from a line: "BDAT 0 LAST") the message is whole, the engine is ready for the next one: commit what was gathered
-	                          and write its reply with smtp_reply_write() in its place in the order */
+	SMTP_MESSAGE_COMPLETE, /* (also from a line: "BDAT 0 LAST") the message is whole, the engine is ready for the
+	                          next one: commit what was gathered and write its reply with smtp_reply_write() in its place in the order */
 	SMTP_MESSAGE_REFUSED,  /* the reply is written: drop what was gathered, envelope and all */
 	SMTP_RESET,            /* RSET, EHLO, …; the reply is written: drop what was gathered */
 	SMTP_CLOSE,            /* the reply is written: send it, drop what was gathered, close */

@@ -283,6 +283,16 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 }
 
+/* Workers only read it, and may start before the first user is added. */
+static bool make_user_database(const struct config *config, struct error *error)
+{
+	char *path = data_folder_path(config, "users");
+	struct users *users = path ? users_open(path, true, error) : NULL;
+	free(path);
+	users_close(users);
+	return users != NULL;
+}
+
 static bool prepare(struct supervisor *supervisor, struct error *error)
 {
 	const struct config *config = supervisor->config;
@@ -292,7 +302,7 @@ static bool prepare(struct supervisor *supervisor, struct error *error)
 		return false;
 	supervisor->listen_fds = sockets_open(config, config->workers, &supervisor->listen_each, error);
 	return supervisor->listen_fds && run_as_become(config, &supervisor->run_as, error) &&
-	       init_signals(supervisor, error) && init_children(supervisor, error);
+	       make_user_database(config, error) && init_signals(supervisor, error) && init_children(supervisor, error);
 }
 
 static void finish(struct supervisor *supervisor)

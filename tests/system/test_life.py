@@ -140,7 +140,7 @@ def check_all_is_there(server, load):
         assert subject in found, f"{subject} was acknowledged and is lost"
         body = found[subject]
         assert body.startswith(subject.encode() + b"\n"), f"{subject} is damaged"
-        assert len(body) == size - body.count(b"\n") + 2, f"{subject} is not whole"
+        assert len(body) == size - body.count(b"\n"), f"{subject} is not whole"
     names = collections.Counter(path.name.split(":")[0] for path in server.files(RECIPIENT))
     assert not [name for name, count in names.items() if count > 1]
 
