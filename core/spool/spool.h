@@ -110,7 +110,8 @@ struct spool_entry {
 };
 
 /* A message, of at most LIMIT_SPOOL_RECORD_BYTES here: parts are the envelope (envelope_size bytes, format in
- * envelope.h), then the text. `large`: the text is in the lane's large file of this id, which must be finished; parts are the envelope and whatever text goes in front of it. */
+ * envelope.h), then the text. `large`: the text is in the lane's large file of this id, which must be
+ * finished; parts are the envelope and whatever text goes in front of it. */
 void spool_append_message(struct spool *spool, struct spool_entry *entry, uint64_t id, const struct iovec *parts,
 			  uint32_t part_count, uint32_t envelope_size, uint64_t text_size, bool held, bool large,
 			  spool_done *done);
