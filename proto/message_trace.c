@@ -3,7 +3,8 @@
  *   Received: from client.example ([192.0.2.1])
  *           (using TLSv1.3 with cipher TLS_AES_128_GCM_SHA256 (128 bits))
  *           by mail.example.org with ESMTPSA id 0K3J8Q2M4N5P6
- *           for <user@example.net>; Tue, 24 Nov 2026 10:11:12 +0000
+ *           for <user@example.net>;
+ *           Tue, 24 Nov 2026 10:11:12 +0000
  *
  * The client chose its name and the recipient: both are written only where the grammar of addresses leaves them no byte
  * that means anything in a header. */
