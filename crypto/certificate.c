@@ -1,13 +1,12 @@
 /* Checking certificates and keys in files; see certificate.h. Making them is in certificate_make.c. */
 #include "crypto/certificate.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <time.h>
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
+#include "crypto/host_name.h"
 #include "crypto/key_pair.h"
 
 /* Days from now to the time, rounded down; false for a time that can't be read. */
@@ -68,21 +67,15 @@ bool certificate_check_pair(const char *certificate_file, const char *key_file, 
 	return done;
 }
 
-static bool is_address(const char *text)
-{
-	uint8_t bytes[sizeof(struct in6_addr)];
-	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
-}
-
 bool certificate_covers(const char *certificate_file, const char *host_name)
 {
 	struct key_pair pair = { NULL, NULL };
 	bool covers = false;
 	if (key_pair_read_chain(&pair, certificate_file, NULL)) {
 		X509 *leaf = sk_X509_value(pair.chain, 0);
-		unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
-		covers = is_address(host_name) ? X509_check_ip_asc(leaf, host_name, 0) == 1
-					       : X509_check_host(leaf, host_name, strlen(host_name), flags, NULL) == 1;
+		covers = host_name_is_address(host_name) ? X509_check_ip_asc(leaf, host_name, 0) == 1
+							 : X509_check_host(leaf, host_name, strlen(host_name),
+									   HOST_NAME_CHECK_FLAGS, NULL) == 1;
 	}
 	key_pair_finish(&pair);
 	ERR_clear_error();

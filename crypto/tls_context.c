@@ -1,7 +1,7 @@
 /* TLS contexts: what all sessions of a server or of a client have in common.
  *
- * Servers run without BoringSSL's X.509 code (TLS_with_buffers_method): the chain is sent as the bytes it is. Clients use it
- * only when they verify. Not supported on purpose: compression, renegotiation, early data (a replayed MAIL is mail
+ * Sessions run without BoringSSL's X.509 code (TLS_with_buffers_method): chains are sent and kept as the bytes they are, and a
+ * client's check of them is ours (tls_verify.c). Not supported on purpose: compression, renegotiation, early data (a replayed MAIL is mail
  * twice), ALPN, TLS below 1.2, and in 1.2 everything but ECDHE with an AEAD. */
 #include "crypto/tls_internal.h"
 
@@ -43,10 +43,10 @@ static void fail_with_library_error(struct error *error, const char *what)
 	error_set(error, "%s: %s", what, reason);
 }
 
-static SSL_CTX *library_create(struct tls_context *context, const SSL_METHOD *method, uint16_t min_version,
-			       uint16_t max_version, struct error *error)
+static SSL_CTX *library_create(struct tls_context *context, uint16_t min_version, uint16_t max_version,
+			       struct error *error)
 {
-	SSL_CTX *library = SSL_CTX_new(method);
+	SSL_CTX *library = SSL_CTX_new(TLS_with_buffers_method());
 	if (library && SSL_CTX_set_min_proto_version(library, min_version) &&
 	    SSL_CTX_set_max_proto_version(library, max_version) &&
 	    SSL_CTX_set_strict_cipher_list(library, ciphers_1_2) && SSL_CTX_set_app_data(library, context)) {
@@ -60,8 +60,7 @@ static SSL_CTX *library_create(struct tls_context *context, const SSL_METHOD *me
 	return NULL;
 }
 
-static struct tls_context *context_create(const SSL_METHOD *method, uint16_t min_version, uint16_t max_version,
-					  struct error *error)
+static struct tls_context *context_create(uint16_t min_version, uint16_t max_version, struct error *error)
 {
 	ASSERT(min_version >= TLS_VERSION_1_2 && min_version <= max_version && max_version <= TLS_VERSION_1_3);
 	struct tls_context *context = calloc(1, sizeof *context);
@@ -70,7 +69,7 @@ static struct tls_context *context_create(const SSL_METHOD *method, uint16_t min
 		return NULL;
 	}
 	context->holders = 1;
-	context->library = library_create(context, method, min_version, max_version, error);
+	context->library = library_create(context, min_version, max_version, error);
 	context->window_bio = tls_window_bio_create();
 	if (context->library && context->window_bio)
 		return context;
@@ -134,8 +133,7 @@ static bool server_prepare(struct tls_context *context, const struct tls_server_
 
 struct tls_context *tls_server_context_create(const struct tls_server_settings *settings, struct error *error)
 {
-	struct tls_context *context =
-		context_create(TLS_with_buffers_method(), settings->min_version, settings->max_version, error);
+	struct tls_context *context = context_create(settings->min_version, settings->max_version, error);
 	if (context && !server_prepare(context, settings, error)) {
 		tls_context_destroy(context);
 		return NULL;
@@ -185,7 +183,7 @@ static int choose_certificate(SSL *ssl, int *alert, void *argument)
 static bool name_prepare(struct tls_context *context, struct tls_name *name, const char *certificate_file,
 			 const char *key_file, struct error *error)
 {
-	name->library = library_create(context, TLS_with_buffers_method(), TLS_VERSION_1_2, TLS_VERSION_1_3, error);
+	name->library = library_create(context, TLS_VERSION_1_2, TLS_VERSION_1_3, error);
 	if (!name->library || !use_certificate(name->library, certificate_file, key_file, error))
 		return false;
 	if (!SSL_CTX_set_session_id_context(name->library, session_id_context, sizeof session_id_context))
@@ -244,39 +242,29 @@ static int ticket_arrived(SSL *ssl, SSL_SESSION *ticket)
 	return tls_context_keep_ticket(session->context, ticket, session->host_name);
 }
 
-/* Certificates of one server are all the same: kept once, whatever the number of sessions. */
-static bool share_certificates(struct tls_context *context, struct error *error)
-{
-	context->certificates = CRYPTO_BUFFER_POOL_new();
-	if (!context->certificates)
-		return error_set(error, "TLS settings: out of memory");
-	SSL_CTX_set0_buffer_pool(context->library, context->certificates);
-	return true;
-}
-
 static bool client_prepare(struct tls_context *context, const struct tls_client_settings *settings, struct error *error)
 {
 	SSL_CTX *library = context->library;
-	context->verifies = settings->ca_file != NULL;
 	context->resumes = settings->resume;
-	SSL_CTX_set_verify(library, context->verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (context->resumes) {
 		SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(library, ticket_arrived);
 	}
-	if (context->verifies && !SSL_CTX_load_verify_locations(library, settings->ca_file, NULL)) {
-		char reason[LIBRARY_ERROR_TEXT_BYTES];
-		library_error_take(reason, "out of memory");
-		return error_set(error, "CA certificates %s: %s; a readable PEM file is needed", settings->ca_file,
-				 reason);
-	}
-	return share_certificates(context, error);
+	/* The certificates of one server are all the same: they are kept once, whatever the number of sessions. */
+	context->certificates = CRYPTO_BUFFER_POOL_new();
+	if (!context->certificates)
+		return error_set(error, "TLS settings: out of memory");
+	SSL_CTX_set0_buffer_pool(library, context->certificates);
+	if (tls_verify_prepare(context, settings->ca_file))
+		return true;
+	char reason[LIBRARY_ERROR_TEXT_BYTES];
+	library_error_take(reason, "out of memory");
+	return error_set(error, "CA certificates %s: %s; a readable PEM file is needed", settings->ca_file, reason);
 }
 
 struct tls_context *tls_client_context_create(const struct tls_client_settings *settings, struct error *error)
 {
-	const SSL_METHOD *method = settings->ca_file ? TLS_method() : TLS_with_buffers_method();
-	struct tls_context *context = context_create(method, settings->min_version, settings->max_version, error);
+	struct tls_context *context = context_create(settings->min_version, settings->max_version, error);
 	if (context && !client_prepare(context, settings, error)) {
 		tls_context_destroy(context);
 		return NULL;
@@ -322,6 +310,7 @@ void tls_context_destroy(struct tls_context *context)
 	SSL_CTX_free(context->library);
 	CRYPTO_BUFFER_POOL_free(context->certificates);
 	BIO_free(context->window_bio);
+	X509_STORE_free(context->trusted);
 	tls_ticket_keys_destroy(context->ticket_keys);
 	free(context);
 }

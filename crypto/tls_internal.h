@@ -1,10 +1,11 @@
 /* What the tls_*.c files share; private to them. tls_context.c makes contexts, tls_session.c runs sessions, tls_bio.c
- * is the window between BoringSSL and the caller's memory, tls_ticket.c seals and opens session tickets. */
+ * is the window between BoringSSL and the caller's memory, tls_ticket.c seals and opens session tickets, tls_verify.c checks servers. */
 #ifndef POSTERN_CRYPTO_TLS_INTERNAL_H
 #define POSTERN_CRYPTO_TLS_INTERNAL_H
 
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include "core/base/map.h"
 #include "crypto/secret.h"
@@ -25,7 +26,7 @@ struct tls_context {
 	uint8_t name_hash_key[SECRET_SHORT_KEY_BYTES];
 
 	/* Client. */
-	bool verifies;
+	X509_STORE *trusted; /* NULL: servers are not verified */
 	bool resumes;
 	SSL_SESSION *ticket; /* the newest, or NULL */
 	char *ticket_host;   /* whose it is: another host must not get by with it */
@@ -37,7 +38,8 @@ struct tls_session {
 	SSL *library;
 	struct tls_context *context;
 	struct tls_window *window; /* NULL outside calls */
-	char *host_name;           /* client that remembers tickets: whom it talks to */
+	char *host_name;           /* client: whom it talks to; NULL where that does not matter */
+	const char *objection;     /* client: why the server's certificate was refused, or NULL */
 	struct error *failure;     /* made when something fails */
 };
 
@@ -48,6 +50,10 @@ MUST_USE bool tls_context_keep_ticket(struct tls_context *context, SSL_SESSION *
 
 /* The newest ticket from this host, or NULL. */
 SSL_SESSION *tls_context_ticket_for(const struct tls_context *context, const char *host_name);
+
+/* Says how the context's sessions look at certificates; with a file, they demand one that its CAs have signed for the session's
+ * host_name. False when the file can't be used; BoringSSL's error says why. */
+MUST_USE bool tls_verify_prepare(struct tls_context *context, const char *ca_file);
 
 /* NULL when memory has run out. */
 BIO *tls_window_bio_create(void);

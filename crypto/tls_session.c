@@ -4,14 +4,12 @@
  * while they hold something, so an idle session is small. BoringSSL's error queue is empty after every call. */
 #include "crypto/tls_internal.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
+#include "crypto/host_name.h"
 #include "crypto/library_error.h"
 
 /* --- making and ending --- */
@@ -44,48 +42,31 @@ struct tls_session *tls_accept_create(struct tls_context *context)
 	return session;
 }
 
-static bool is_address(const char *text)
+/* SNI is for names only (RFC 6066 §3). */
+static bool set_host(struct tls_session *session, const char *host_name)
 {
-	uint8_t address[sizeof(struct in6_addr)];
-	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
-}
-
-/* SNI is for names only (RFC 6066 §3); certificates may be for either. */
-static bool expect_host(SSL *library, const char *host_name, bool verify)
-{
-	bool address = is_address(host_name);
-	if (!address && !SSL_set_tlsext_host_name(library, host_name))
+	if (!host_name_is_address(host_name) && !SSL_set_tlsext_host_name(session->library, host_name))
 		return false;
-	if (!verify)
+	if (!session->context->trusted && !session->context->resumes)
 		return true;
-	X509_VERIFY_PARAM *parameters = SSL_get0_param(library);
-	X509_VERIFY_PARAM_set_hostflags(parameters,
-					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	return address ? X509_VERIFY_PARAM_set1_ip_asc(parameters, host_name)
-		       : X509_VERIFY_PARAM_set1_host(parameters, host_name, strlen(host_name));
+	session->host_name = strdup(host_name);
+	return session->host_name != NULL;
 }
 
-/* Remembers the host for the ticket to come, and offers the one that is there. */
-static bool prepare_resumption(struct tls_session *session, const char *host_name)
+static bool offer_ticket(struct tls_session *session)
 {
-	if (host_name) {
-		session->host_name = strdup(host_name);
-		if (!session->host_name)
-			return false;
-	}
-	SSL_SESSION *ticket = tls_context_ticket_for(session->context, host_name);
+	SSL_SESSION *ticket = tls_context_ticket_for(session->context, session->host_name);
 	return !ticket || SSL_set_session(session->library, ticket);
 }
 
 struct tls_session *tls_connect_create(struct tls_context *context, const char *host_name)
 {
-	ASSERT(!context->is_server && (host_name || !context->verifies));
+	ASSERT(!context->is_server && (host_name || !context->trusted));
 	struct tls_session *session = session_create(context);
 	if (!session)
 		return NULL;
 	SSL_set_connect_state(session->library);
-	if ((host_name && !expect_host(session->library, host_name, context->verifies)) ||
-	    (context->resumes && !prepare_resumption(session, host_name))) {
+	if ((host_name && !set_host(session, host_name)) || !offer_ticket(session)) {
 		tls_session_destroy(session);
 		ERR_clear_error();
 		return NULL;
@@ -121,15 +102,13 @@ static void leave(struct tls_session *session)
 /* Takes the error out of the queue; the first failure of a session is the one that counts. */
 static void keep_error(struct tls_session *session)
 {
-	bool verification = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
 	char reason[LIBRARY_ERROR_TEXT_BYTES];
 	library_error_take(reason, "connection broken");
 	if (session->failure)
 		return;
 	session->failure = malloc(sizeof *session->failure);
-	if (verification)
-		error_set(session->failure, "%s: %s", reason,
-			  X509_verify_cert_error_string(SSL_get_verify_result(session->library)));
+	if (session->objection)
+		error_set(session->failure, "%s: %s", reason, session->objection);
 	else
 		error_set(session->failure, "%s", reason);
 }

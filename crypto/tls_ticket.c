@@ -10,6 +10,8 @@
 
 #include <time.h>
 
+#include <openssl/rand.h>
+
 #include <sodium.h>
 
 #include "core/base/cursor.h"
@@ -78,7 +80,7 @@ static int seal(SSL *ssl, uint8_t *out, size_t *out_size, size_t capacity, const
 		return 0;
 	const struct tls_ticket_keys *keys = keys_of(ssl);
 	uint8_t nonce[NONCE_BYTES];
-	secret_random(nonce, sizeof nonce);
+	RAND_bytes(nonce, sizeof nonce); /* no system call, unlike libsodium's; safe over fork() too */
 	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, in, in_size, NULL, 0, NULL, nonce, keys->today);
 	uint8_t *trailer = out + in_size + TAG_BYTES;
 	memcpy(trailer, nonce, NONCE_BYTES);

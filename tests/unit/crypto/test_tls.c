@@ -293,19 +293,6 @@ static void handshakes_may_be_left_anywhere(void **state)
 	end();
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return secret_setup() && folder_create() ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	folder_remove();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,5 +308,5 @@ int main(void)
 		cmocka_unit_test(a_changed_record_fails),
 		cmocka_unit_test(handshakes_may_be_left_anywhere),
 	};
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

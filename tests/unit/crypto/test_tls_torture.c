@@ -1,4 +1,4 @@
-/* crypto/tls and certificates when memory runs out: BoringSSL's allocations fail, one after the other, each once. Nothing may
+/* crypto/tls when memory runs out: BoringSSL's allocations fail, one after the other, each once. Nothing may
  * crash, leak (the sanitizer sees to that), or say TLS_OK and carry something else.
  *
  * BoringSSL takes its memory from the functions below where the program has them (its mem.h). */
@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "crypto/certificate.h"
 #include "tests/unit/crypto/tls_pair.h"
 
 void *OPENSSL_memory_alloc(size_t size);
@@ -120,38 +119,11 @@ static void contexts_survive_every_failure(void **state)
 	assert_true(done);
 }
 
-static bool make_certificate(void)
-{
-	static const char *const names[] = { "localhost", "127.0.0.1", NULL };
-	char ca[PAIR_PATH_BYTES], ca_key[PAIR_PATH_BYTES];
-	slice_to_text(slice_from_text(folder_path("new_ca.pem")), ca, sizeof ca);
-	slice_to_text(slice_from_text(folder_path("new_ca.key")), ca_key, sizeof ca_key);
-	struct certificate_files files = { ca, ca_key, folder_path("new.pem"), folder_path("new.key") };
-	struct error error = { "" };
-	bool done = certificate_make_private(&files, names, 30, &error) &&
-		    certificate_check_pair(files.certificate, files.key, 0, NULL);
-	return done;
-}
-
-/* What a failure leaves behind is used by the next call: the keys stay, the rest is made. */
-static void certificates_survive_every_failure(void **state)
-{
-	(void)state;
-	size_t number = 0;
-	do {
-		fail_number(++number);
-		(void)make_certificate();
-	} while (allocations >= failing);
-	fail_number(0);
-	assert_true(number > 100);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sessions_survive_every_failure),
 		cmocka_unit_test(contexts_survive_every_failure),
-		cmocka_unit_test(certificates_survive_every_failure),
 	};
 	return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

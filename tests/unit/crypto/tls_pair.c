@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "crypto/certificate.h"
+#include "crypto/secret.h"
 
 uint64_t cpu_now_ns(void)
 {
@@ -158,19 +159,22 @@ static bool make(const char *ca, const char *name, const char *const *names)
 	return false;
 }
 
-bool folder_create(void)
+int folder_set_up(void **state)
 {
+	(void)state;
 	const char *top = getenv("TMPDIR");
 	snprintf(folder, sizeof folder, "%s/postern-tls-XXXXXX", top && strlen(top) < 32 ? top : "/tmp");
 	static const char *const server[] = { "localhost", "127.0.0.1", "::1", NULL };
 	static const char *const other[] = { "mail.example.org", NULL };
 	static const char *const wild[] = { "*.example.net", NULL };
-	return mkdtemp(folder) && make("ca", "server", server) && make("ca", "other", other) &&
-	       make("ca", "wild", wild) && make("strange_ca", "strange", server);
+	bool made = secret_setup() && mkdtemp(folder) && make("ca", "server", server) && make("ca", "other", other) &&
+		    make("ca", "wild", wild) && make("strange_ca", "strange", server);
+	return made ? 0 : -1;
 }
 
-void folder_remove(void)
+int folder_tear_down(void **state)
 {
+	(void)state;
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
 	while (directory && (entry = readdir(directory)))
@@ -178,7 +182,7 @@ void folder_remove(void)
 			unlink(folder_path(entry->d_name));
 	if (directory)
 		closedir(directory);
-	rmdir(folder);
+	return rmdir(folder);
 }
 
 struct tls_context *make_server(uint16_t version, uint8_t secret)

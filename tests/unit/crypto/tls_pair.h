@@ -40,8 +40,8 @@ void pair_take_tickets(struct pair *pair);
 
 /* --- certificates: "ca", "server" (localhost, 127.0.0.1, ::1), "other" (mail.example.org), "wild" (*.example.net), and "strange_ca",
  * that signed none of these --- */
-bool folder_create(void);
-void folder_remove(void);
+int folder_set_up(void **state);
+int folder_tear_down(void **state);
 
 /* Path of e.g. "server.pem" or "server.key"; one of four texts in turn. */
 const char *folder_path(const char *name);
