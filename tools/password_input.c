@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,13 +27,22 @@ bool password_is_usable(struct slice password, struct error *error)
 
 enum line_end { LINE_ENDED, LINE_INPUT_ENDED, LINE_FAILED };
 
+/* As read(), but signals come in only while it waits, under the mask `waiting`; NULL: they are not blocked. */
+static ssize_t read_byte(int fd, char *byte, const sigset_t *waiting)
+{
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+	if (waiting && ppoll(&input, 1, NULL, waiting) < 0)
+		return -1;
+	return read(fd, byte, 1);
+}
+
 /* A line without its end. What is over the capacity is dropped, so that the size tells that it was too long. */
-static enum line_end read_line(int fd, struct password_input *line)
+static enum line_end read_line(int fd, struct password_input *line, const sigset_t *waiting)
 {
 	char byte;
 	ssize_t got;
 	line->size = 0;
-	while ((got = read(fd, &byte, 1)) == 1 && byte != '\n')
+	while ((got = read_byte(fd, &byte, waiting)) == 1 && byte != '\n')
 		if (line->size < sizeof line->bytes)
 			line->bytes[line->size++] = byte;
 	if (got == 1 && line->size > 0 && line->bytes[line->size - 1] == '\r')
@@ -42,7 +52,7 @@ static enum line_end read_line(int fd, struct password_input *line)
 
 bool password_read(struct password_input *password, struct error *error)
 {
-	enum line_end end = read_line(STDIN_FILENO, password);
+	enum line_end end = read_line(STDIN_FILENO, password, NULL);
 	if (end == LINE_FAILED)
 		return error_set_errno(error, errno, "can't read standard input");
 	if (!password_is_usable(slice_of(password->bytes, password->size), error))
@@ -55,9 +65,10 @@ bool password_read(struct password_input *password, struct error *error)
 
 /* --- the terminal --- */
 
-/* Whatever would end or stop us while the terminal shows nothing. */
+/* Whatever would end or stop us while the terminal shows nothing. The last two tell that the terminal is somebody else's
+ * at present; they come from using it, and are not blocked, or the use would go on. */
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU };
-enum { SIGNALS = sizeof signals / sizeof signals[0] };
+enum { SIGNALS = sizeof signals / sizeof signals[0], BLOCKED = SIGNALS - 2 };
 
 static volatile sig_atomic_t caught;
 
@@ -76,22 +87,41 @@ static bool show_nothing(int terminal, struct termios *before)
 	return tcsetattr(terminal, TCSAFLUSH, &silent) == 0;
 }
 
-/* One question. A signal ends the reading; it is raised again when the terminal is as it was. */
-static enum line_end ask_once(int terminal, const char *question, struct password_input *line)
+/* `before` and `waiting` are what was; both go back by release_signals(). */
+static void catch_signals(struct sigaction before[SIGNALS], sigset_t *waiting)
 {
-	struct sigaction note = { .sa_handler = note_signal }, before[SIGNALS];
-	struct termios shown;
+	struct sigaction note = { .sa_handler = note_signal };
+	sigset_t blocked;
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < BLOCKED; i++)
+		sigaddset(&blocked, signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, waiting);
 	caught = 0;
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &note, &before[i]);
+}
+
+static void release_signals(const struct sigaction before[SIGNALS], const sigset_t *waiting)
+{
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaction(signals[i], &before[i], NULL);
+	sigprocmask(SIG_SETMASK, waiting, NULL);
+}
+
+/* One question. A signal ends the reading; it is raised again when the terminal is as it was. */
+static enum line_end ask_once(int terminal, const char *question, struct password_input *line)
+{
+	struct sigaction before[SIGNALS];
+	sigset_t waiting;
+	struct termios shown;
+	catch_signals(before, &waiting);
 	enum line_end end = LINE_FAILED;
 	if (show_nothing(terminal, &shown)) {
 		if (write(terminal, question, strlen(question)) > 0)
-			end = read_line(terminal, line);
+			end = read_line(terminal, line, &waiting);
 		tcsetattr(terminal, TCSAFLUSH, &shown);
 	}
-	for (size_t i = 0; i < SIGNALS; i++)
-		sigaction(signals[i], &before[i], NULL);
+	release_signals(before, &waiting);
 	return end;
 }
 

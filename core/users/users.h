@@ -43,9 +43,11 @@ MUST_USE enum users_status users_find(struct users *users, struct slice name, st
 MUST_USE enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
 					      struct buffer *written);
 
-/* `replace` false: USERS_EXISTS when it is there. Who is there keeps the name as it was given first, and
- * stays disabled if so. `hash` is one that
- * password_hash_is_valid() takes. */
+/* Changes. When one has returned, every later lookup in any process sees it; while it is being stored lookups see the
+ * state before or after it, one now and the other then. */
+
+/* `replace` false: USERS_EXISTS when it is there. Who is there keeps the name as it was given first, and stays disabled
+ * if so. `hash` is one that password_hash_is_valid() takes. */
 MUST_USE enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace,
 				     struct error *error);
 

@@ -2,62 +2,23 @@
 #include "core/users/users_record.h"
 
 #include "core/base/cursor.h"
+#include "proto/utf8.h"
 
-/* What the first byte says of an UTF-8 sequence: its further bytes, and the least code point that may be written so (a
- * shorter way to write one is no UTF-8, RFC 3629 §3). */
-struct utf8_lead {
-	uint8_t mask;
-	uint8_t bits;
-	uint8_t further;
-	uint32_t least;
-};
-
-static const struct utf8_lead utf8_leads[] = {
-	{ 0x80, 0x00, 0, 0x00 },
-	{ 0xe0, 0xc0, 1, 0x80 },
-	{ 0xf0, 0xe0, 2, 0x800 },
-	{ 0xf8, 0xf0, 3, 0x10000 },
-};
-
-/* Takes one code point; the cursor fails on what is no UTF-8. */
-static uint32_t take_code_point(struct cursor *cursor)
-{
-	uint8_t first = cursor_take_u8(cursor);
-	for (size_t i = 0; i < sizeof utf8_leads / sizeof utf8_leads[0]; i++) {
-		const struct utf8_lead *lead = &utf8_leads[i];
-		if ((first & lead->mask) != lead->bits)
-			continue;
-		uint32_t point = first & (uint8_t)~lead->mask;
-		for (unsigned further = 0; further < lead->further; further++) {
-			uint8_t byte = cursor_take_u8(cursor);
-			if ((byte & 0xc0) != 0x80)
-				cursor->failed = true;
-			point = point << 6 | (byte & 0x3f);
-		}
-		if (point < lead->least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-			cursor->failed = true;
-		return point;
-	}
-	cursor->failed = true;
-	return 0;
-}
-
-static bool may_stand_in_name(uint32_t point)
-{
-	bool control = point < 0x20 || (point >= 0x7f && point < 0xa0);
-	bool blank = point == ' ' || point == 0xa0;
-	return !control && !blank && point != ':';
-}
+#define NO_BREAK_SPACE SLICE_LITERAL("\xc2\xa0") /* a blank that nobody sees to be one */
 
 bool users_name_is_valid(struct slice name)
 {
 	if (name.size == 0 || name.size > LIMIT_LOGIN_NAME_BYTES)
 		return false;
-	struct cursor cursor = cursor_over(name);
-	while (cursor_ok(&cursor) && cursor.rest.size > 0)
-		if (!may_stand_in_name(take_code_point(&cursor)))
+	while (name.size > 0) {
+		size_t size = utf8_character_size(name);
+		bool is_ascii = size == 1;
+		if (size == 0 || (is_ascii && (name.data[0] <= ' ' || name.data[0] == 0x7f || name.data[0] == ':')) ||
+		    slice_starts_with(name, NO_BREAK_SPACE))
 			return false;
-	return cursor_ok(&cursor);
+		name = slice_skip(name, size);
+	}
+	return true;
 }
 
 struct slice users_fold_name(uint8_t storage[LIMIT_LOGIN_NAME_BYTES], struct slice name)

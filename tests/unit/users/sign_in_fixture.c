@@ -48,6 +48,11 @@ int set_up_hurried(void **state)
 			      &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = WAIT_MS, .answer_ms = ANSWER_MS });
 }
 
+int set_up_small(void **state)
+{
+	return set_up_bounded(state, &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = 60000, .answer_ms = 60000 });
+}
+
 int set_up_patient(void **state)
 {
 	return set_up_bounded(state, &(struct sign_in_bounds){ .queue = 5000, .wait_ms = 60000, .answer_ms = 60000 });

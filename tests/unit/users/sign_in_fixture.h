@@ -21,8 +21,10 @@ struct fixture {
 	pid_t hasher;   /* 0: none */
 };
 
-/* Hurried: small bounds, as above. Patient: none that a test meets. With a hasher: patient, and a real one runs. */
+/* Hurried: the bounds above. Small: that queue, without haste. Patient: none that a test meets. With a hasher: patient, and a
+ * real one runs. */
 int set_up_hurried(void **state);
+int set_up_small(void **state);
 int set_up_patient(void **state);
 int set_up_with_hasher(void **state);
 int tear_down(void **state);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -248,6 +249,35 @@ static void wrong_calls_are_64(void **state)
 	ASSERT_SAID(fixture->err, "start `postern serve` here first");
 }
 
+static void assert_owner(const char *path, const char *user)
+{
+	struct stat status;
+	const struct passwd *entry = getpwnam(user);
+	assert_non_null(entry);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_uid, entry->pw_uid);
+}
+
+/* Before the first start and after it: what root does is the server's own. */
+static void root_works_for_the_user_of_the_server(void **state)
+{
+	struct fixture *fixture = *state;
+	char text[1024];
+	if (geteuid() != 0)
+		skip();
+	int size = snprintf(text, sizeof text, "user = \"nobody\"\n%s", config_text);
+	write_file("conf", text, (size_t)size);
+	assert_int_equal(chmod(".", 0755), 0);
+	assert_int_equal(call_with(fixture, "user import -c conf -", "a:1\nb:2\n"), 0);
+	static const char *const paths[] = { "data", "data/users", "data/users/data.mdb", "data/users/lock.mdb" };
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+		assert_owner(paths[i], "nobody");
+	assert_int_equal(unlink("data/users/lock.mdb"), 0);
+	assert_int_equal(call(fixture, "user list -c conf"), 0);
+	assert_string_equal(fixture->out, "a\nb\n");
+	assert_owner("data/users/lock.mdb", "nobody");
+}
+
 /* --- on a terminal --- */
 
 /* Types the lines, each when a question (it ends in ": ") has come; answers all that the terminal showed. */
@@ -409,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_was_meant_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_password_that_is_none_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(wrong_calls_are_64, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(root_works_for_the_user_of_the_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_terminal_is_asked_twice_and_shows_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_import_goes_on_behind_wrong_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lines_of_any_length_are_told_apart, set_up, tear_down),

@@ -47,11 +47,22 @@ static int compare_times(const void *a, const void *b)
 	return first < second ? -1 : first > second;
 }
 
+/* Of the service and the hasher together: what else runs on the machine is not in it. */
+static uint64_t cpu_time_us(const struct fixture *fixture)
+{
+	clockid_t hasher;
+	struct timespec theirs, ours;
+	assert_int_equal(clock_getcpuclockid(fixture->hasher, &hasher), 0);
+	assert_int_equal(clock_gettime(hasher, &theirs), 0);
+	assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ours), 0);
+	return (uint64_t)(theirs.tv_sec + ours.tv_sec) * 1000000 + (uint64_t)(theirs.tv_nsec + ours.tv_nsec) / 1000;
+}
+
 static uint64_t time_one(struct fixture *fixture, const char *name)
 {
-	uint64_t began_us = scratch_now_us();
+	uint64_t began_us = cpu_time_us(fixture);
 	assert_int_equal(sign_in(fixture, name, "not this"), SIGN_IN_WRONG);
-	return scratch_now_us() - began_us;
+	return cpu_time_us(fixture) - began_us;
 }
 
 /* How much longer the one takes than the other, in per cent: of medians, taken in turn. */
@@ -66,7 +77,7 @@ static double compare_unknown_with_wrong(struct fixture *fixture)
 	qsort(unknown, ROUNDS, sizeof unknown[0], compare_times);
 	qsort(wrong, ROUNDS, sizeof wrong[0], compare_times);
 	double ratio = (double)unknown[ROUNDS / 2] / (double)wrong[ROUNDS / 2];
-	print_message("    unknown %llu us, wrong %llu us\n", (unsigned long long)unknown[ROUNDS / 2],
+	print_message("    unknown %llu us, wrong %llu us of CPU\n", (unsigned long long)unknown[ROUNDS / 2],
 		      (unsigned long long)wrong[ROUNDS / 2]);
 	return 100 * (ratio < 1 ? 1 / ratio - 1 : ratio - 1);
 }
@@ -81,13 +92,20 @@ static void unknown_users_take_the_time_of_wrong_passwords(void **state)
 	assert_true(difference < 20);
 }
 
+/* The deadline is one that this machine's hashing, under its present load, keeps with ease. */
 static void a_killed_hasher_costs_its_job_only(void **state)
 {
 	struct fixture *fixture = *state;
+	start_hasher(fixture);
+	uint64_t began_us = scratch_now_us();
+	assert_int_equal(sign_in(fixture, "bob", "wrong"), SIGN_IN_WRONG);
+	uint64_t hash_ms = (scratch_now_us() - began_us) / 1000;
+	kill(fixture->hasher, SIGTERM);
+	assert_int_equal(scratch_wait(fixture->hasher), 0);
 	sign_in_destroy(fixture->service);
 	close(fixture->hashers_fd);
-	fixture->service =
-		make_service(fixture, &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = 60000, .answer_ms = 1500 });
+	fixture->service = make_service(
+		fixture, &(struct sign_in_bounds){ .queue = QUEUE, .wait_ms = 60000, .answer_ms = 1000 + 8 * hash_ms });
 	start_hasher(fixture);
 	assert_int_equal(sign_in(fixture, "bob", "right"), SIGN_IN_OK);
 	kill(fixture->hasher, SIGSTOP);
