@@ -319,16 +319,20 @@ static bool is_sparse(const struct segment_set *set, const struct segment *segme
 	       !segment->kept && segment_needed_bytes(segment) < segment->size / SPARSE_PART;
 }
 
-/* The oldest that was sparse at the last look and still is. With `look` this is one. */
-static struct segment *choose(struct segment_set *set, bool look)
+/* Of those that were sparse at the last look and still are the oldest; while there is no space the sparsest, whose
+ * copies may fit into what is left. With `look` this is a look. */
+static struct segment *choose(struct spool *spool, bool look)
 {
+	struct segment_set *set = &spool->segments;
 	if (set->stale)
 		return set->stale->evacuated || set->stale->state != SEGMENT_SEALED ? NULL : set->stale;
 	struct segment *chosen = NULL;
 	for (struct list *link = set->used.next; link != &set->used; link = link->next) {
 		struct segment *segment = CONTAINER_OF(link, struct segment, link);
 		bool sparse = is_sparse(set, segment);
-		if (sparse && segment->was_sparse && !chosen)
+		bool better = !chosen || (spool->supply.status != SPOOL_OK &&
+					  segment_needed_bytes(segment) < segment_needed_bytes(chosen));
+		if (sparse && segment->was_sparse && better)
 			chosen = segment;
 		if (look)
 			segment->was_sparse = sparse;
@@ -377,7 +381,7 @@ static void timer_due(struct timer *timer)
 		step(spool);
 		return;
 	}
-	struct segment *segment = choose(&spool->segments, !spool->compaction.goes_on);
+	struct segment *segment = choose(spool, !spool->compaction.goes_on);
 	spool->compaction.goes_on = false;
 	if (segment)
 		begin(spool, segment);

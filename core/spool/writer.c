@@ -11,8 +11,9 @@
 #include "core/base/log.h"
 
 enum {
-	/* Of a segment's last room this part is for changes only, unless the next one is ready: on a full disk messages that
-	 * are over must be able to say so, or no space would ever come free. */
+	/* Of a segment's last room this part is not for messages, unless the next one is ready: on a full disk messages that
+	 * are over must be able to say so, or no space would ever come free. Compaction may have half of it: with what it
+	 * copies out of the sparsest segment that one comes free. */
 	RESERVE_PART = 16,
 	FAILURES_MOST = 2, /* in a row; then the disk is given time */
 };
@@ -97,7 +98,8 @@ static bool fits(const struct spool *spool, const struct spool_entry *entry, uin
 	const struct segment *current = spool->segments.current;
 	uint32_t reserve = 0;
 	if (!entry_is_change(entry) && spool->segments.ready_count == 0)
-		reserve = current->size / RESERVE_PART;
+		reserve = current->size / RESERVE_PART /
+			  (entry->live ? 1 : 2); /* copies have no new place in the index */
 	return (uint64_t)at + entry->place.size + reserve <= current->size;
 }
 
@@ -282,7 +284,9 @@ static uint64_t pace_ms(const struct spool *spool)
 	uint64_t passed_ns = loop_now(spool->loop)->monotonic_ns - writer->started_ns;
 	if (passed_ns >= interval_ns)
 		return 0;
-	return (interval_ns - passed_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
+	/* The loop rounds up to its tick, so this rounds down: together they are less than a tick late. */
+	uint64_t rest_ms = (interval_ns - passed_ns) / CLOCK_NS_PER_MS;
+	return rest_ms ? rest_ms : 1;
 }
 
 static void start_commit(struct spool *spool)

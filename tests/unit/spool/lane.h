@@ -38,7 +38,7 @@ struct lane {
 	struct lane_message *messages; /* of the last opening or listing, in the order told */
 	size_t message_count;
 	size_t message_capacity;
-	uint64_t moved_count;
+	void (*fill_text)(uint8_t *text, size_t size, uint64_t id);
 	spool_moved *moved;
 	void *moved_context;
 };
@@ -65,7 +65,7 @@ void lane_list(struct lane *lane);
 /* Turns the loop for a while. */
 void lane_turn(struct lane *lane, unsigned milliseconds);
 
-/* A message to be appended, and its callback's answer. Text is a pattern that follows from the id. */
+/* A message to be appended, and its callback's answer. Text is a pattern that follows from the id (lane->fill_text). */
 struct lane_entry {
 	struct spool_entry entry;
 	struct iovec parts[3];
