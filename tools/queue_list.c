@@ -54,7 +54,7 @@ static const char *judge_state(const struct view *view, const struct config *con
 	struct recipients_settings settings = { &config->routes, config->servers[0].hostname };
 	if (view->message->held || recipients_are_held(&view->envelope, view->message->done_bits, &settings))
 		return "held";
-	return "waiting";
+	return view->message->detail.size ? "deferred" : "waiting";
 }
 
 static bool look_at(struct view *view, const struct spool_message *message, const struct config *config,
@@ -110,7 +110,7 @@ static void print_line(const struct view *view)
 {
 	char age[24];
 	format_age(view->age_seconds, age, sizeof age);
-	printf("%s %10llu %5s  %-7s  ", view->id, (unsigned long long)view->message->size_bytes, age, view->state);
+	printf("%s %10llu %5s  %-8s  ", view->id, (unsigned long long)view->message->size_bytes, age, view->state);
 	print_path(view->envelope.reverse_path);
 	fputs(" -> ", stdout);
 	print_plain(view->first_recipient);
@@ -138,6 +138,8 @@ static void print_envelope(const struct view *view)
 	       accepted, age, "size", (unsigned long long)view->message->size_bytes);
 	print_field("login", view->envelope.login);
 	print_field("client", view->envelope.client);
+	if (view->message->detail.size)
+		print_field("reason", view->message->detail);
 	printf("%-10s ", "sender");
 	print_path(view->envelope.reverse_path);
 	putchar('\n');

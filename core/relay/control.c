@@ -294,8 +294,9 @@ static bool bind_socket(struct queue_control *control, const char *directory, st
 
 static void destroy(struct queue_control *control)
 {
+	/* By the loop, which may remember the number: the next socket can get the same one. */
 	if (control->listen_fd >= 0)
-		close(control->listen_fd);
+		loop_close(control->loop, control->listen_fd);
 	if (control->directory_fd >= 0)
 		close(control->directory_fd);
 	free(control);

@@ -7,7 +7,7 @@
 /* Root may do what the tests want to see refused: as root, the process becomes nobody for good. */
 void files_drop_root(void);
 
-/* A fresh folder for one test, and the current one of the process; removed with all that is in it. */
+/* A fresh folder for one test (in $TMPDIR, or /tmp), and the current one of the process; removed with all that is in it. */
 void files_enter_folder(void);
 void files_leave_folder(void);
 
@@ -22,7 +22,7 @@ void files_only(const char *folder, char path[512]);
 
 struct loop *files_loop(enum loop_kind kind);
 void files_turn(struct loop *loop);
-/* Turns until *flag is set; fails the test after ten seconds. */
+/* Turns until *flag is set; fails the test after two minutes. */
 void files_turn_until(struct loop *loop, const bool *flag);
 
 #endif

@@ -140,7 +140,7 @@ struct queue_counts lane_counts(const struct lane *lane)
 
 void lane_settle(struct lane *lane)
 {
-	time_t deadline = time(NULL) + 60;
+	time_t deadline = time(NULL) + 120;
 	while (lane->queue->state_counts[MESSAGE_READY] + lane->queue->state_counts[MESSAGE_DELIVERING] > 0) {
 		files_turn(lane->loop);
 		assert_true(time(NULL) < deadline);

@@ -308,8 +308,13 @@ static void more_folders_than_may_be_open(void **state)
 	enum { FOLDERS = LIMIT_OPEN_FOLDERS + 20 };
 	size_t before = files_count("/proc/self/fd", NULL);
 	for (size_t i = 0; i < FOLDERS; i++) {
-		char path[32];
+		char path[32], inner[40];
 		snprintf(path, sizeof path, "m%zu", i);
+		static const char *const names[] = { "", "/tmp", "/new", "/cur" };
+		for (size_t j = 0; j < 4; j++) {
+			snprintf(inner, sizeof inner, "%s%s", path, names[j]);
+			assert_int_equal(mkdir(inner, 0700), 0);
+		}
 		assert_int_equal(copy_to(fixture, path, 0, "x\r\n"), 0);
 		assert_true(fixture->folders.pool.used <= LIMIT_OPEN_FOLDERS);
 	}
