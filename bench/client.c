@@ -1,7 +1,5 @@
-/* A connection from TCP to QUIT: see client.h.
- *
- * What a reply means before and after the scenario's part stands in one table of steps: the class of code that is
- * good, and what then. */
+/* A connection from its socket to its end: connecting, the stream's events, sending, failing; see client.h. What replies
+ * mean is client_steps.c's. */
 #include "bench/client.h"
 
 #include <errno.h>
@@ -10,44 +8,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "bench/client_steps.h"
 #include "bench/source.h"
 #include "core/base/buffer.h"
 #include "crypto/secret.h"
 #include "proto/sasl.h"
 
 enum {
-	CLIENT_COMMAND_BYTES = 2048,     /* the longest command built here: name and password in base64 */
 	CLIENT_LEAST_PIECE_BYTES = 4096, /* a long message is cut into no smaller ones: each is a TLS record */
-	CLIENT_CODE_CONTINUE = 334,
-};
-
-static void greeted(struct client *client);
-static void introduced(struct client *client);
-static void starttls_answered(struct client *client);
-static void auth_answered(struct client *client);
-static void auth_name_answered(struct client *client);
-static void signed_in(struct client *client);
-static void quit_answered(struct client *client);
-
-struct step_row {
-	const char *where;
-	uint8_t good_class; /* of the reply's code */
-	void (*then)(struct client *client);
-};
-
-static const struct step_row steps[] = {
-	[CLIENT_DOWN] = { "rest" },
-	[CLIENT_CONNECT] = { "connect" },
-	[CLIENT_TLS] = { "TLS" },
-	[CLIENT_GREETING] = { "greeting", 2, greeted },
-	[CLIENT_EHLO] = { "EHLO", 2, introduced },
-	[CLIENT_STARTTLS] = { "STARTTLS", 2, starttls_answered },
-	[CLIENT_AUTH] = { "AUTH", 3, auth_answered },
-	[CLIENT_AUTH_PASSWORD] = { "AUTH", 3, auth_name_answered },
-	[CLIENT_AUTH_END] = { "AUTH", 2, signed_in },
-	[CLIENT_READY] = { "ready" },
-	[CLIENT_QUIT] = { "QUIT", 2, quit_answered },
-	[CLIENT_CLOSE] = { "close" },
 };
 
 /* --- the end, whichever way --- */
@@ -86,7 +54,7 @@ void client_fail(struct client *client, const char *where, const char *what)
 {
 	if (client->step == CLIENT_CLOSE)
 		return;
-	results_add_failure(client->load->results, where ? where : steps[client->step].where, what);
+	results_add_failure(client->load->results, where ? where : client_step_name(client->step), what);
 	client_cut(client);
 }
 
@@ -94,7 +62,7 @@ void client_fail_reply(struct client *client, const char *where)
 {
 	if (client->step == CLIENT_CLOSE)
 		return;
-	results_add_reply(client->load->results, where ? where : steps[client->step].where, &client->reply);
+	results_add_reply(client->load->results, where ? where : client_step_name(client->step), &client->reply);
 	client_cut(client);
 }
 
@@ -150,163 +118,7 @@ void client_send(struct client *client, struct slice bytes)
 	push(client);
 }
 
-/* Sends one command that was built into `out` (`built`: it went in), and waits for its reply in `step`. */
-static void send_command(struct client *client, enum client_step step, const struct buffer *out, bool built)
-{
-	client->step = step;
-	if (!built)
-		client_fail(client, NULL, "the name or password can't be sent");
-	else if (!stream_write(&client->stream, buffer_slice(out)))
-		client_fail(client, NULL, "no output buffer");
-}
-
-static void send_ehlo(struct client *client)
-{
-	uint8_t storage[CLIENT_COMMAND_BYTES];
-	struct buffer out;
-	buffer_init(&out, storage, sizeof storage);
-	bool built = smtp_client_ehlo(&out, SLICE_LITERAL("client.example.org"));
-	send_command(client, CLIENT_EHLO, &out, built);
-}
-
-void client_quit(struct client *client)
-{
-	client->step = CLIENT_QUIT;
-	client_watch(client);
-	client_send(client, SLICE_LITERAL("QUIT\r\n"));
-}
-
-/* --- signing in --- */
-
-static void sign_in(struct client *client)
-{
-	uint8_t storage[CLIENT_COMMAND_BYTES];
-	struct buffer out;
-	buffer_init(&out, storage, sizeof storage);
-	bool plain = client->load->options->mechanism == SASL_PLAIN;
-	bool built = plain ? smtp_client_auth_plain(&out, client->login->name, client->login->password)
-			   : smtp_client_auth_login(&out);
-	client->phase_ns = load_clock_ns();
-	send_command(client, plain ? CLIENT_AUTH_END : CLIENT_AUTH, &out, built);
-	secret_wipe(storage, out.size);
-}
-
-static void send_response(struct client *client, enum client_step step, struct slice response)
-{
-	uint8_t storage[CLIENT_COMMAND_BYTES];
-	struct buffer out;
-	buffer_init(&out, storage, sizeof storage);
-	bool built = smtp_client_response(&out, response);
-	send_command(client, step, &out, built);
-	secret_wipe(storage, out.size);
-}
-
-static void auth_answered(struct client *client)
-{
-	send_response(client, CLIENT_AUTH_PASSWORD, client->login->name);
-}
-
-static void auth_name_answered(struct client *client)
-{
-	send_response(client, CLIENT_AUTH_END, client->login->password);
-}
-
-static void be_ready(struct client *client)
-{
-	client->step = CLIENT_READY;
-	client->is_open = true;
-	client->load->shared->open++;
-	client->load->results->connections++;
-	if (client->load->scenario->lasting) {
-		client_rest(client);
-		load_opened(client->load);
-	}
-	client->load->scenario->ready(client);
-}
-
-static void signed_in(struct client *client)
-{
-	load_record(client->load, PHASE_SIGN_IN, client->phase_ns, load_woken_ns(client->load));
-	be_ready(client);
-}
-
-/* --- from the greeting to EHLO's reply --- */
-
-static void greeted(struct client *client)
-{
-	send_ehlo(client);
-}
-
-static void introduced(struct client *client)
-{
-	bool starttls = client->load->options->security == SECURITY_STARTTLS && !client->encrypted;
-	client->extensions = client->reply.extensions;
-	if (starttls && !(client->extensions & SMTP_EXTENSION_STARTTLS)) {
-		client_fail(client, NULL, "STARTTLS is not offered");
-	} else if (starttls) {
-		client->step = CLIENT_STARTTLS;
-		client_send(client, SLICE_LITERAL("STARTTLS\r\n"));
-	} else {
-		load_record(client->load, PHASE_CONNECT, client->phase_ns, load_woken_ns(client->load));
-		if (client->login)
-			sign_in(client);
-		else
-			be_ready(client);
-	}
-}
-
-static void start_tls(struct client *client)
-{
-	client->step = CLIENT_TLS;
-	client->encrypted = true;
-	struct tls_session *session = tls_connect_create(client->load->tls, client->load->options->host);
-	if (!session)
-		client_fail(client, NULL, "out of memory");
-	else if (!stream_start_tls(&client->stream, session))
-		client_fail(client, NULL, "the server spoke before the handshake");
-}
-
-static void starttls_answered(struct client *client)
-{
-	start_tls(client);
-}
-
-static void encrypted(struct client *client)
-{
-	struct results *results = client->load->results;
-	struct tls_facts facts;
-	tls_session_facts(client->stream.tls, &facts);
-	results->resumed += facts.resumed;
-	if (!results->tls[0])
-		snprintf(results->tls, sizeof results->tls, "%s %s", facts.version, facts.cipher);
-	if (client->load->options->security == SECURITY_STARTTLS)
-		send_ehlo(client);
-	else
-		client->step = CLIENT_GREETING;
-}
-
-static void quit_answered(struct client *client)
-{
-	client->end_ns = load_woken_ns(client->load);
-	client->step = CLIENT_CLOSE;
-	client_watch(client);
-	stream_finish(&client->stream);
-}
-
 /* --- events --- */
-
-static void on_reply(struct client *client)
-{
-	const struct step_row *row = &steps[client->step];
-	if (client->step == CLIENT_READY)
-		client->load->scenario->reply(client);
-	else if (row->then && client->reply.code / 100 == row->good_class)
-		row->then(client);
-	else if (row->then)
-		client_fail_reply(client, NULL);
-	else
-		client_fail(client, NULL, "a reply that nothing asked for");
-}
 
 static void take_replies(struct client *client, struct slice input)
 {
@@ -319,7 +131,7 @@ static void take_replies(struct client *client, struct slice input)
 		enum smtp_client_status status = smtp_client_read(&client->reply, input, &consumed);
 		input = slice_skip(input, consumed);
 		if (status == SMTP_CLIENT_REPLY)
-			on_reply(client);
+			client_take_reply(client);
 		else if (status == SMTP_CLIENT_MALFORMED)
 			client_fail(client, NULL, "a reply that is not SMTP");
 	}
@@ -352,7 +164,7 @@ static void on_stream(struct stream *stream, enum stream_event event)
 		return;
 	switch (event) {
 	case STREAM_OPEN:
-		encrypted(client);
+		client_tls_done(client);
 		break;
 	case STREAM_READABLE:
 		readable(client);
@@ -380,7 +192,8 @@ static void on_connected(struct loop_op *op, const struct loop_completion *compl
 	struct load *load = client->load;
 	if (completion->result < 0 || client->step == CLIENT_CLOSE) {
 		if (client->step != CLIENT_CLOSE)
-			results_add_failure(load->results, steps[CLIENT_CONNECT].where, strerror(-completion->result));
+			results_add_failure(load->results, client_step_name(CLIENT_CONNECT),
+					    strerror(-completion->result));
 		client->failed = true;
 		loop_close(load->loop, client->fd);
 		down(client);
@@ -389,7 +202,7 @@ static void on_connected(struct loop_op *op, const struct loop_completion *compl
 	client->step = CLIENT_GREETING;
 	stream_init(&client->stream, load->loop, &load->buffers, client->fd, on_stream);
 	if (load->options->security == SECURITY_TLS)
-		start_tls(client);
+		client_start_tls(client);
 	if (client->step != CLIENT_CLOSE)
 		stream_start(&client->stream);
 }
@@ -397,7 +210,7 @@ static void on_connected(struct loop_op *op, const struct loop_completion *compl
 /* The descriptor can't be had: as the end of a connection, but from the loop, as all ends come. */
 static void no_socket(struct client *client, int code)
 {
-	results_add_failure(client->load->results, steps[CLIENT_CONNECT].where, strerror(code));
+	results_add_failure(client->load->results, client_step_name(CLIENT_CONNECT), strerror(code));
 	client->failed = true;
 	client->step = CLIENT_CLOSE;
 	loop_timer_start(client->load->loop, &client->timer, CLIENT_PAUSE_MS);

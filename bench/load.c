@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench/client.h"
+#include "bench/process_tree.h"
 #include "core/base/limits.h"
 #include "crypto/tls.h"
 
@@ -161,6 +163,7 @@ static void enter_measuring(struct load *load)
 	uint64_t now_ns = load_clock_ns();
 	load->stage = LOAD_MEASURING;
 	load->cpu_begin_ns = worker_cpu_ns();
+	load->waited_begin_ns = process_waited_ns(getpid());
 	load->taken = 0;
 	load->take_most = options->count ? share_of(load, options->count) : UINT64_MAX;
 	if (load->scenario->each_once)
@@ -181,6 +184,7 @@ static void enter_measured(struct load *load)
 	load->stage = LOAD_MEASURED;
 	load->shared->unstarted = count_unstarted(load);
 	load->shared->results.cpu_ns = worker_cpu_ns() - load->cpu_begin_ns;
+	load->shared->results.waited_ns = process_waited_ns(getpid()) - load->waited_begin_ns;
 	atomic_store(&load->shared->stage, WORKER_MEASURED);
 }
 

@@ -109,6 +109,7 @@ struct load {
 	double interval_ns; /* between intended starts; 0: closed loop */
 	uint64_t first_due_ns;
 	uint64_t cpu_begin_ns;
+	uint64_t waited_begin_ns;
 	uint8_t scratch[LOAD_SCRATCH_BYTES]; /* replies are read into it, one client at a time */
 };
 

@@ -34,6 +34,12 @@ double outcome_kib_per_connection(const struct outcome *outcome)
 	       (double)outcome->open;
 }
 
+bool outcome_cores_were_short(const struct outcome *outcome)
+{
+	double waited = outcome_core_percent(outcome, outcome->total.waited_ns);
+	return waited / (double)outcome->options->workers >= CORES_SHORT_PERCENT;
+}
+
 enum bottleneck outcome_bottleneck(const struct outcome *outcome)
 {
 	bool client = outcome_core_percent(outcome, outcome->busiest_client_ns) >= BOTTLENECK_PERCENT;

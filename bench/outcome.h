@@ -17,14 +17,14 @@ struct outcome {
 	unsigned workers_lost; /* that ended before their time: their results are missing in part */
 	uint64_t begin_ns;     /* measuring, on the monotonic clock */
 	uint64_t end_ns;
-	uint64_t busiest_client_ns; /* CPU time of the busiest worker */
+	uint64_t busiest_client_ns; /* for how long the busiest worker ran, or waited for a core */
 	uint64_t open;              /* connections that were up when measuring began */
 	uint64_t still_open;        /* and when it ended */
 	uint64_t unstarted;         /* open loop: operations that found no free client */
 
 	bool has_server; /* the rest is known */
 	uint64_t server_ns;
-	uint64_t busiest_server_ns; /* of its busiest process */
+	uint64_t busiest_server_ns; /* the same of its busiest process */
 	size_t server_processes;
 	bool has_memory; /* idle: before the connections, and with them */
 	struct server_memory memory_before, memory_with;
@@ -38,7 +38,13 @@ enum bottleneck {
 	BOTTLENECK_UNKNOWN, /* the client was not, and nothing is known of the server */
 };
 
-enum { BOTTLENECK_PERCENT = 90 }; /* of the time that one thread can have */
+enum {
+	BOTTLENECK_PERCENT = 90, /* of the time that has passed: nearly always running, or waiting for a core */
+	CORES_SHORT_PERCENT = 20 /* of that time waiting: others want the cores too */
+};
+
+/* True when the client had to wait for cores so much that its latencies are not the server's alone. */
+bool outcome_cores_were_short(const struct outcome *outcome);
 
 enum bottleneck outcome_bottleneck(const struct outcome *outcome);
 

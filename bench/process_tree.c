@@ -44,6 +44,19 @@ static uint64_t own_time_ns(pid_t pid, uint64_t otherwise_ns)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+uint64_t process_waited_ns(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+	FILE *file = fopen(path, "re");
+	unsigned long long waited = 0;
+	if (file && fscanf(file, "%*u %llu", &waited) != 1)
+		waited = 0;
+	if (file)
+		fclose(file);
+	return waited;
+}
+
 /* False when the process has ended, which may happen at any time. Its name may hold anything, so fields are counted
  * from the last ")". */
 static bool read_process(pid_t pid, struct process *process)
@@ -150,8 +163,10 @@ bool process_tree_refresh(struct process_tree *tree, struct error *error)
 	size_t members = 0, roots = 0;
 	for (size_t i = 0; i < count; i++) {
 		roots += is_root(tree, list[i].pid);
-		if (list[i].member)
-			list[members++] = list[i];
+		if (!list[i].member)
+			continue;
+		list[i].waited_ns = process_waited_ns(list[i].pid);
+		list[members++] = list[i];
 	}
 	if (roots < tree->root_count) {
 		free(list);

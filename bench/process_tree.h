@@ -17,7 +17,8 @@ struct process {
 	uint64_t started;   /* clock ticks since boot */
 	uint64_t own_ns;    /* CPU time of all its threads, also of those that have ended */
 	uint64_t reaped_ns; /* of its children that ended and were waited for, and of theirs */
-	uint64_t begin_ns;  /* own_ns when measuring began, for the share of each process */
+	uint64_t waited_ns; /* that its first thread could have run, but no core was free; 0 where it is not known */
+	uint64_t begin_ns;  /* own_ns and waited_ns when measuring began, for the share of each process */
 	bool member;
 };
 
@@ -35,6 +36,9 @@ void process_tree_finish(struct process_tree *tree);
 /* Looks again who is there and how much CPU time each has had. False when a root is not there, or when /proc can't be
  * read; the old list stays then. */
 MUST_USE bool process_tree_refresh(struct process_tree *tree, struct error *error);
+
+/* Time that a process's first thread has waited for a core (schedstat); 0 where the kernel does not tell. */
+uint64_t process_waited_ns(pid_t pid);
 
 /* NULL where it is not a member. */
 struct process *process_tree_find(const struct process_tree *tree, pid_t pid, uint64_t started);

@@ -24,18 +24,18 @@ void report_failure_text(const struct results_failure *failure, char *text, size
 		snprintf(text, capacity, "%u %s", failure->code, failure->text);
 }
 
+/* NULL: nothing to say. */
 static const char *bottleneck_note(enum bottleneck bottleneck)
 {
 	static const char *const notes[] = {
-		[BOTTLENECK_CLIENT] =
-			"the client used its cores up and the server did not: the rate and the latencies say what this "
-			"client can do; what can be believed is the server's CPU time for an operation",
-		[BOTTLENECK_BOTH] =
-			"client and server both used their cores up: each slows the other down; what can be "
-			"believed is the server's CPU time for an operation",
-		[BOTTLENECK_SERVER] = "the server used its core up: the rate is what it can do with so many processes",
-		[BOTTLENECK_NONE] = "neither client nor server was busy all the time: more connections, or waiting for "
-				    "disk or network, decide the rate",
+		[BOTTLENECK_CLIENT] = "the client was always busy: rate and latencies say what this "
+				      "client can do; what can be believed is the server's CPU time for an operation",
+		[BOTTLENECK_BOTH] = "client and server were both always busy: each slows the other down; what can be "
+				    "believed is the server's CPU time for an operation",
+		[BOTTLENECK_SERVER] = "the server was always busy: the rate is what it can do with so many processes",
+		[BOTTLENECK_NONE] =
+			"neither client nor server was always busy: more connections, or what they wait for "
+			"(disk, network), decide the rate",
 		[BOTTLENECK_UNKNOWN] = NULL,
 	};
 	return notes[bottleneck];
@@ -54,6 +54,10 @@ void report_notes(const struct outcome *outcome, const char *notes[REPORT_NOTES_
 		notes[count++] = "the server's process ended: its CPU time is not known";
 	if (!outcome->scenario->each_once && bottleneck_note(bottleneck) && !(rated && bottleneck == BOTTLENECK_NONE))
 		notes[count++] = bottleneck_note(bottleneck);
+	if (outcome_cores_were_short(outcome))
+		notes[count++] =
+			"cores were short: the client waited for one for a good part of the time, and its latencies "
+			"hold that too";
 	if (outcome->unstarted)
 		notes[count++] = "some operations never started, for want of a free connection: the rate was too high";
 	if (!rated && !outcome->scenario->each_once)
@@ -68,11 +72,13 @@ static void print_heading(const struct outcome *outcome, FILE *out)
 {
 	const struct options *options = outcome->options;
 	const char *security = options->security == SECURITY_STARTTLS ? "STARTTLS " : "";
+	const char *tls = options->security == SECURITY_PLAIN ? "no TLS" : outcome->total.tls;
 	bool signs_in = options->user || options->users;
 	const char *mechanism = options->mechanism == SASL_LOGIN ? "LOGIN" : "PLAIN";
+	if (!tls[0])
+		tls = "TLS (never up)";
 	fprintf(out, "%s to %s: %s%s, %s, %" PRIu64 " connections, ", outcome->scenario->operations, options->to,
-		security, options->security == SECURITY_PLAIN ? "no TLS" : outcome->total.tls,
-		signs_in ? mechanism : "no sign-in", options->connections);
+		security, tls, signs_in ? mechanism : "no sign-in", options->connections);
 	if (outcome->scenario->lasting && !outcome->scenario->each_once)
 		fprintf(out, "%" PRIu64 " in flight on each, ", options->pipeline);
 	if (options->command & (COMMAND_SESSION | COMMAND_STREAM))
@@ -102,6 +108,8 @@ static void print_rate(const struct outcome *outcome, FILE *out)
 
 static void print_latencies(const struct outcome *outcome, FILE *out)
 {
+	if (outcome->total.phases[PHASE_CONNECT].count == 0)
+		return;
 	fprintf(out, "  %-12s %9s %9s %9s %9s %9s %9s\n", "ms", "mean", "p50", "p90", "p99", "p99.9", "max");
 	for (size_t i = 0; i < PHASE_COUNT; i++) {
 		const struct histogram *phase = &outcome->total.phases[i];
@@ -119,11 +127,13 @@ static void print_cpu(const struct outcome *outcome, FILE *out)
 {
 	const char *operation = outcome->scenario->operation;
 	if (outcome->has_server)
-		fprintf(out, "  server: %.1f µs CPU a %s, %.0f %% of a core (its busiest of %zu processes: %.0f %%)\n",
+		fprintf(out,
+			"  server: %.1f µs CPU a %s, %.0f %% of a core (busiest of %zu processes: busy %.0f %% of the "
+			"time)\n",
 			outcome_us_per_operation(outcome, outcome->server_ns), operation,
 			outcome_core_percent(outcome, outcome->server_ns), outcome->server_processes,
 			outcome_core_percent(outcome, outcome->busiest_server_ns));
-	fprintf(out, "  client: %.1f µs CPU a %s, %.0f %% of a core (its busiest process: %.0f %%)\n",
+	fprintf(out, "  client: %.1f µs CPU a %s, %.0f %% of a core (busiest process: busy %.0f %% of the time)\n",
 		outcome_us_per_operation(outcome, outcome->total.cpu_ns), operation,
 		outcome_core_percent(outcome, outcome->total.cpu_ns),
 		outcome_core_percent(outcome, outcome->busiest_client_ns));

@@ -22,7 +22,7 @@ void report_text(const struct outcome *outcome, FILE *out);
 MUST_USE bool report_json(const struct outcome *outcome, FILE *out);
 
 /* What a reader should know before believing the numbers, one sentence each, NULL at the end. */
-enum { REPORT_NOTES_MOST = 6 };
+enum { REPORT_NOTES_MOST = 7 };
 void report_notes(const struct outcome *outcome, const char *notes[REPORT_NOTES_MOST + 1]);
 
 #endif

@@ -96,6 +96,8 @@ static void add_client(json_t *report, const struct outcome *outcome)
 			    json_real(outcome_us_per_operation(outcome, outcome->total.cpu_ns)));
 	json_object_set_new(report, "client_busiest_percent",
 			    json_real(outcome_core_percent(outcome, outcome->busiest_client_ns)));
+	json_object_set_new(report, "client_waited_percent",
+			    json_real(outcome_core_percent(outcome, outcome->total.waited_ns)));
 	json_object_set_new(report, "bottleneck", json_string(bottlenecks[outcome_bottleneck(outcome)]));
 }
 

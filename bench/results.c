@@ -66,6 +66,7 @@ void results_merge(struct results *to, const struct results *from)
 	to->resumed += from->resumed;
 	to->sent_bytes += from->sent_bytes;
 	to->cpu_ns += from->cpu_ns;
+	to->waited_ns += from->waited_ns;
 	if (from->last_ns > to->last_ns)
 		to->last_ns = from->last_ns;
 	if (!to->tls[0])

@@ -43,6 +43,7 @@ struct results {
 	uint64_t sent_bytes;  /* of message text, in operations that succeeded */
 	uint64_t last_ns;     /* when the last operation ended well; on the monotonic clock */
 	uint64_t cpu_ns;      /* of this worker, while it measured */
+	uint64_t waited_ns;   /* that it could have run then, but no core was free */
 	char tls[64];         /* version and cipher of the first connection */
 	struct results_failure failures[RESULTS_FAILURES];
 	uint64_t failures_untold; /* failures of kinds that found no room */

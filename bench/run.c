@@ -233,6 +233,8 @@ static bool watch_server(struct run *run, struct error *error)
 static bool measure(struct run *run, struct error *error)
 {
 	await(run, WORKER_READY);
+	if (reap(run) == 0)
+		return error_set(error, "no worker could start");
 	if (run->scenario->each_once)
 		hold(run);
 	pause_ms(RUN_SETTLE_MS);
@@ -258,8 +260,9 @@ static void gather(struct run *run)
 		const struct worker_shared *worker = &run->shared->workers[i];
 		results_merge(&outcome->total, &worker->results);
 		outcome->unstarted += worker->unstarted;
-		if (worker->results.cpu_ns > outcome->busiest_client_ns)
-			outcome->busiest_client_ns = worker->results.cpu_ns;
+		uint64_t busy_ns = worker->results.cpu_ns + worker->results.waited_ns;
+		if (busy_ns > outcome->busiest_client_ns)
+			outcome->busiest_client_ns = busy_ns;
 	}
 	memcpy(outcome->loop, run->shared->loop, sizeof outcome->loop);
 	if (outcome->has_server) {

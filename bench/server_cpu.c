@@ -18,7 +18,7 @@ bool server_cpu_begin(struct server_cpu *cpu, struct process_tree *tree, struct 
 	if (!process_tree_refresh(tree, error))
 		return false;
 	for (size_t i = 0; i < tree->count; i++)
-		tree->list[i].begin_ns = tree->list[i].own_ns;
+		tree->list[i].begin_ns = tree->list[i].own_ns + tree->list[i].waited_ns;
 	cpu->begin_ns = cpu->now_ns = tree_time_ns(tree);
 	return true;
 }
@@ -65,8 +65,9 @@ uint64_t server_cpu_busiest_ns(const struct server_cpu *cpu)
 {
 	uint64_t most = 0;
 	for (size_t i = 0; i < cpu->tree->count; i++) {
-		uint64_t used = cpu->tree->list[i].own_ns - cpu->tree->list[i].begin_ns;
-		most = used > most ? used : most;
+		const struct process *process = &cpu->tree->list[i];
+		uint64_t busy_ns = process->own_ns + process->waited_ns - process->begin_ns;
+		most = busy_ns > most ? busy_ns : most;
 	}
 	return most;
 }

@@ -25,8 +25,8 @@ static inline uint64_t server_cpu_used_ns(const struct server_cpu *cpu)
 	return cpu->now_ns + cpu->lost_ns - cpu->begin_ns;
 }
 
-/* What the busiest single process has used since the beginning: one that runs in one thread can't use more than the time
- * that has passed. */
+/* For how long the busiest single process has run, or waited for a core to run on, since the beginning: one that has one
+ * thread can't be busy for more than the time that has passed. */
 uint64_t server_cpu_busiest_ns(const struct server_cpu *cpu);
 
 #endif
