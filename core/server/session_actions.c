@@ -145,6 +145,7 @@ static void commit_message(struct session *session)
 		.smtputf8 = (transaction->flags & ENVELOPE_SMTPUTF8) != 0,
 		.add_date = !(smtp->transaction.body.fields & BODY_HAS_DATE),
 		.add_message_id = !(smtp->transaction.body.fields & BODY_HAS_MESSAGE_ID),
+		.add_empty_line = (smtp->transaction.body.fields & BODY_NO_HEADER) != 0,
 		.unix_us = loop_now(session->worker->loop)->unix_us,
 	};
 	list_append(&session->commits, &transaction->link);

@@ -208,6 +208,17 @@ def test_missing_fields_are_added(server):
     assert " for " not in " ".join(found["Received"].split())
 
 
+def test_text_without_a_header_stays_text(server):
+    """What the server puts in front ends with an empty line: nothing of the text becomes a header field, or is lost."""
+    with signed_in(server) as client:
+        sent = "no field, just words\r\nand: more\r\n.\r\n"
+        assert client.submit(sent, recipients=["bare@example.org"]).code == 250
+    found = postern.wait_until(lambda: server.messages("bare@example.org"), 30, "the message is delivered")[0]
+    header, _, text = found.bytes.replace(b"\r\n", b"\n").partition(b"\n\n")
+    assert text == b"no field, just words\nand: more\n"
+    assert b"words" not in header and b"Message-ID:" in header
+
+
 def test_hop_loops_and_long_headers_are_refused(server):
     with signed_in(server) as client:
         loop = "Received: from a by b; Tue, 24 Nov 2026 10:11:12 +0000\r\n" * 60
