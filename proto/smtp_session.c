@@ -171,6 +171,7 @@ enum smtp_action smtp_session_line_too_long(struct smtp_session *session, struct
 {
 	if (!begin_call(session, out))
 		return SMTP_CLOSE;
-	bool signing_in = smtp_session_line_limit(session) == LIMIT_AUTH_LINE_BYTES;
-	return refuse_line(session, signing_in ? SMTP_SIGN_IN_TOO_LONG : SMTP_LINE_TOO_LONG, out);
+	/* Only what answers a challenge is an exchange's line (RFC 4954 §6). An AUTH command is a command, too long as one. */
+	bool exchange = session->state == SMTP_SIGN_IN;
+	return refuse_line(session, exchange ? SMTP_SIGN_IN_TOO_LONG : SMTP_LINE_TOO_LONG, out);
 }

@@ -104,7 +104,8 @@ void smtp_session_start(struct smtp_session *session, const struct smtp_profile 
 
 /* One line, up to and with its CRLF, as it came (an engine that sees the ending can refuse bare CR, LF, NUL). A line of
  * LIMIT_COMMAND_LINE_BYTES (in an AUTH exchange or for an AUTH command LIMIT_AUTH_LINE_BYTES) without its end is passed to
- * smtp_session_line_too_long() once; the shell then drops input up to the next LF. */
+ * smtp_session_line_too_long() once, which answers 500 5.5.2, or 5.5.6 where it was to answer a challenge and so ends the
+ * exchange (RFC 4954 §6); the shell then drops input up to the next LF. */
 MUST_USE enum smtp_action smtp_session_line(struct smtp_session *session, struct slice line, struct buffer *out);
 MUST_USE enum smtp_action smtp_session_line_too_long(struct smtp_session *session, struct buffer *out);
 
