@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <sodium.h>
 
@@ -20,6 +21,8 @@ enum {
 	PASSES_MOST = 16,
 	MEMORY_MOST_KIB = 1024 * 1024,
 	LANES_MOST = 1, /* libsodium computes no more */
+
+	MEMORY_BESIDE_BYTES = 128 * 1024,
 
 	SALT_BYTES = 16,
 	OUTPUT_BYTES = 32,
@@ -38,21 +41,25 @@ bool password_hash(char text[LIMIT_HASH_TEXT_BYTES], struct slice password)
 }
 
 /* Takes "NAME=NUMBER" off the front, with the comma or dollar sign behind it. */
-static bool take_parameter(struct slice *rest, const char *name, uint8_t end, uint64_t most)
+static bool take_parameter(struct slice *rest, const char *name, uint8_t end, uint64_t most, uint64_t *number)
 {
 	struct slice prefix = slice_from_text(name);
-	uint64_t number;
 	if (!slice_starts_with(*rest, prefix))
 		return false;
 	*rest = slice_skip(*rest, prefix.size);
 	size_t size = slice_find(*rest, end);
-	if (size == rest->size || !slice_parse_number(slice_first(*rest, size), most, &number) || number == 0)
+	if (size == rest->size || !slice_parse_number(slice_first(*rest, size), most, number) || *number == 0)
 		return false;
 	*rest = slice_skip(*rest, size + 1);
 	return true;
 }
 
-static bool has_sane_cost(const char *text)
+struct cost {
+	uint64_t memory_kib, passes, lanes;
+};
+
+/* False for what is no argon2 hash, or one of a cost out of bounds. */
+static bool parse_cost(const char *text, struct cost *cost)
 {
 	struct slice rest = slice_from_text(text);
 	bool argon2id = slice_starts_with(rest, SLICE_LITERAL(crypto_pwhash_argon2id_STRPREFIX));
@@ -62,20 +69,47 @@ static bool has_sane_cost(const char *text)
 					 : sizeof crypto_pwhash_argon2i_STRPREFIX - 1);
 	if (slice_starts_with(rest, SLICE_LITERAL("v=19$")))
 		rest = slice_skip(rest, strlen("v=19$"));
-	return take_parameter(&rest, "m=", ',', MEMORY_MOST_KIB) && take_parameter(&rest, "t=", ',', PASSES_MOST) &&
-	       take_parameter(&rest, "p=", '$', LANES_MOST);
+	return take_parameter(&rest, "m=", ',', MEMORY_MOST_KIB, &cost->memory_kib) &&
+	       take_parameter(&rest, "t=", ',', PASSES_MOST, &cost->passes) &&
+	       take_parameter(&rest, "p=", '$', LANES_MOST, &cost->lanes);
 }
 
 /* libsodium's own parser has the last word; it is asked for nothing but whether it can read the text (-1: it can't). */
-bool password_hash_is_valid(const char *text)
+static bool read_hash(const char *text, struct cost *cost)
 {
-	return strnlen(text, LIMIT_HASH_TEXT_BYTES) < LIMIT_HASH_TEXT_BYTES && has_sane_cost(text) &&
+	return strnlen(text, LIMIT_HASH_TEXT_BYTES) < LIMIT_HASH_TEXT_BYTES && parse_cost(text, cost) &&
 	       crypto_pwhash_str_needs_rehash(text, PASSES, MEMORY_BYTES) >= 0;
 }
 
-bool password_verify(const char *text, struct slice password)
+bool password_hash_is_valid(const char *text)
 {
-	return password_hash_is_valid(text) && crypto_pwhash_str_verify(text, characters(password), password.size) == 0;
+	struct cost cost;
+	return read_hash(text, &cost);
+}
+
+/* Whether as much can be had as libsodium will ask for: the blocks, 2 bytes a block to find them by, and small things. */
+static bool memory_is_there(const struct cost *cost)
+{
+	size_t bytes = cost->memory_kib * (1024 + 2) + MEMORY_BESIDE_BYTES;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	munmap(memory, bytes);
+	return true;
+}
+
+/* libsodium says the same, errno included, of a wrong password and of memory that it did not get. So it is asked only with
+ * the memory there, and "wrong" counts only where it still is: the process has one thread. */
+enum password_verdict password_verify(const char *text, struct slice password)
+{
+	struct cost cost;
+	if (!read_hash(text, &cost))
+		return PASSWORD_WRONG;
+	if (!memory_is_there(&cost))
+		return PASSWORD_NO_MEMORY;
+	if (crypto_pwhash_str_verify(text, characters(password), password.size) == 0)
+		return PASSWORD_RIGHT;
+	return memory_is_there(&cost) ? PASSWORD_WRONG : PASSWORD_NO_MEMORY;
 }
 
 static char *append_base64(char *at, const uint8_t *bytes, size_t size)

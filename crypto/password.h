@@ -10,8 +10,12 @@
 /* `text` becomes "$argon2id$…", NUL-ended. False when memory has run out. */
 MUST_USE bool password_hash(char text[LIMIT_HASH_TEXT_BYTES], struct slice password);
 
-/* True when the password is right. A text that is not a hash is never right, and answers at once. */
-MUST_USE bool password_verify(const char *text, struct slice password);
+enum password_verdict {
+	PASSWORD_WRONG, /* also for a text that is not a hash: nothing is right for it, and the answer comes at once */
+	PASSWORD_RIGHT,
+	PASSWORD_NO_MEMORY, /* it could not be told: the hash's cost is more than there is */
+};
+MUST_USE enum password_verdict password_verify(const char *text, struct slice password);
 
 /* True for a text that password_verify() can work with: right form, sane cost. */
 MUST_USE bool password_hash_is_valid(const char *text);

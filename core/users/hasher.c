@@ -87,6 +87,8 @@ static void verify(const struct hasher *hasher, int fd, size_t size)
 	}
 	struct hasher_answer result = { job.job, password_verify(hash, job.password) };
 	secret_wipe(hash, sizeof hash);
+	if (result.verdict == PASSWORD_NO_MEMORY)
+		log_message(LOG_WARN, "hasher-memory", "no memory to verify a password");
 	answer(fd, &result);
 }
 

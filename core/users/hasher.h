@@ -2,12 +2,13 @@
  *
  * A worker writes jobs into its end of a SOCK_SEQPACKET pair; the hashers share the other end, and whoever is free takes the
  * next. One packet is one job or one answer. Numbers are little-endian: job 8 bytes, then for a job the hash behind
- * its size (1 byte) and the password behind its size (2 bytes), for an answer 1 byte: 1 right, 0 not. */
+ * its size (1 byte) and the password behind its size (2 bytes), for an answer 1 byte: 0 wrong, 1 right, 2 no memory. */
 #ifndef POSTERN_USERS_HASHER_H
 #define POSTERN_USERS_HASHER_H
 
 #include "core/base/buffer.h"
 #include "core/base/limits.h"
+#include "crypto/password.h"
 
 enum {
 	HASHER_JOB_BYTES = 8 + 1 + LIMIT_HASH_TEXT_BYTES + 2 + LIMIT_PASSWORD_BYTES, /* at most */
@@ -22,7 +23,7 @@ struct hasher_job {
 
 struct hasher_answer {
 	uint64_t job;
-	bool right;
+	enum password_verdict verdict;
 };
 
 /* False when it does not fit; into HASHER_JOB_BYTES a hash and a password within their limits do. */

@@ -34,14 +34,14 @@ bool hasher_job_decode(struct slice packet, struct hasher_job *job)
 void hasher_answer_encode(uint8_t packet[HASHER_ANSWER_BYTES], const struct hasher_answer *answer)
 {
 	store_le(packet, answer->job, 8);
-	packet[8] = answer->right ? 1 : 0;
+	packet[8] = (uint8_t)answer->verdict;
 }
 
 bool hasher_answer_decode(struct slice packet, struct hasher_answer *answer)
 {
 	struct cursor cursor = cursor_over(packet);
 	answer->job = cursor_take_u64le(&cursor);
-	uint8_t right = cursor_take_u8(&cursor);
-	answer->right = right == 1;
-	return cursor_ok(&cursor) && cursor.rest.size == 0 && right <= 1;
+	uint8_t verdict = cursor_take_u8(&cursor);
+	answer->verdict = verdict;
+	return cursor_ok(&cursor) && cursor.rest.size == 0 && verdict <= PASSWORD_NO_MEMORY;
 }

@@ -16,7 +16,7 @@
 enum sign_in_outcome {
 	SIGN_IN_OK,
 	SIGN_IN_WRONG,       /* name or password, nobody is told which */
-	SIGN_IN_UNAVAILABLE, /* too many wait, or no hasher answered in time: 454 */
+	SIGN_IN_UNAVAILABLE, /* too many wait, no hasher answered in time, or it had no memory: 454 */
 };
 
 struct sign_in_request;

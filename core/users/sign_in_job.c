@@ -248,10 +248,10 @@ static void ask_again(struct sign_in_job *job)
 		end_job(job, SIGN_IN_UNAVAILABLE);
 }
 
-static void job_answered(struct sign_in_job *job, bool right)
+static void job_answered(struct sign_in_job *job, enum password_verdict verdict)
 {
 	struct sign_in_service *service = job->service;
-	if (list_is_empty(&job->requests)) {
+	if (list_is_empty(&job->requests) || verdict == PASSWORD_NO_MEMORY) {
 		end_job(job, SIGN_IN_UNAVAILABLE);
 		return;
 	}
@@ -263,7 +263,7 @@ static void job_answered(struct sign_in_job *job, bool right)
 		end_job(job, SIGN_IN_UNAVAILABLE);
 	} else if (record.version != job->version) {
 		ask_again(job);
-	} else if (right && record.version != 0) {
+	} else if (verdict == PASSWORD_RIGHT && record.version != 0) {
 		sign_in_remember(service, request, record.version);
 		end_job(job, SIGN_IN_OK);
 	} else {
@@ -297,7 +297,7 @@ static void packet_received(struct loop_op *op, const struct loop_completion *co
 	if (hasher_answer_decode(completion->bytes, &answer)) {
 		struct sign_in_job *job = find_packet(service, answer.job);
 		if (job)
-			job_answered(job, answer.right);
+			job_answered(job, answer.verdict);
 	} else {
 		log_message(LOG_ERROR, "hasher-packet", "%d bytes that are no answer", completion->result);
 	}

@@ -1,5 +1,8 @@
 """`postern user` beside a running server: what it changes counts at once."""
 
+import pathlib
+import resource
+
 import pytest
 
 import conversation
@@ -67,3 +70,24 @@ def test_import_and_export(server, make_server, tmp_path):
 def test_utf8_names_and_passwords(server):
     server.add_user("żółw@example.org", "pąssword ✓")
     assert sign_in(server, "żółw@example.org", "pąssword ✓") == 235
+
+
+def test_no_memory_to_verify_is_no_wrong_password(make_server, tmp_path):
+    """RFC 4954 §6: 454 4.7.0 tells the client not to ask for another password; a hash may cost 1 GiB."""
+    server = make_server()
+    server.add_user()
+    salt_and_output = "c29tZXNhbHRzb21lc2FsdA$Z8H6dbYwMTZXg7nPTk4Ap0OHo4IzuAyl5Q"
+    (tmp_path / "costly").write_text(f"costly:$argon2id$v=19$m=1048576,t=1,p=1${salt_and_output}\n")
+    assert server.run("user", "import", tmp_path / "costly").returncode == 0
+    server.start()
+    for process in server.children():
+        mapped = int(pathlib.Path(f"/proc/{process}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(process, resource.RLIMIT_AS, (mapped + 256 * 1024 * 1024, resource.RLIM_INFINITY))
+    with Conversation(server.tls, conversation.context(server.ca)) as client:
+        client.reply()
+        client.expect("EHLO client.example", 250)
+        reply = client.command("AUTH PLAIN " + conversation.plain("costly", "anything"))
+        assert (reply.code, reply.status) == (454, "4.7.0")
+        assert client.command("AUTH PLAIN " + conversation.plain(postern.USER, "wrong")).code == 535
+        client.sign_in()
+    assert "hasher-memory" in server.log()

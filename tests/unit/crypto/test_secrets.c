@@ -13,6 +13,7 @@
 #include "crypto/password.h"
 #include "crypto/secret.h"
 #include "crypto/sign_in_cache.h"
+#include "tests/unit/users/scratch.h"
 
 static uint64_t cpu_now_ns(void)
 {
@@ -96,10 +97,10 @@ static void passwords_verify_against_their_hash_only(void **state)
 	assert_string_not_equal(text, again);
 	assert_true(strncmp(text, "$argon2id$v=19$m=65536,t=2,p=1$", 31) == 0);
 	assert_true(password_hash_is_valid(text));
-	assert_true(password_verify(text, SLICE_LITERAL("correct horse")));
-	assert_false(password_verify(text, SLICE_LITERAL("correct horsE")));
-	assert_false(password_verify(text, SLICE_LITERAL("correct horse\0")));
-	assert_false(password_verify(text, slice_of(NULL, 0)));
+	assert_int_equal(password_verify(text, SLICE_LITERAL("correct horse")), PASSWORD_RIGHT);
+	assert_int_equal(password_verify(text, SLICE_LITERAL("correct horsE")), PASSWORD_WRONG);
+	assert_int_equal(password_verify(text, SLICE_LITERAL("correct horse\0")), PASSWORD_WRONG);
+	assert_int_equal(password_verify(text, slice_of(NULL, 0)), PASSWORD_WRONG);
 }
 
 /* From the reference implementation (argon2 -t 2 -m 16): other salt and output sizes, and the older kind. */
@@ -113,8 +114,8 @@ static void hashes_from_elsewhere_verify(void **state)
 	};
 	for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++) {
 		assert_true(password_hash_is_valid(hashes[i]));
-		assert_true(password_verify(hashes[i], SLICE_LITERAL("password")));
-		assert_false(password_verify(hashes[i], SLICE_LITERAL("passwore")));
+		assert_int_equal(password_verify(hashes[i], SLICE_LITERAL("password")), PASSWORD_RIGHT);
+		assert_int_equal(password_verify(hashes[i], SLICE_LITERAL("passwore")), PASSWORD_WRONG);
 	}
 }
 
@@ -146,10 +147,28 @@ static void what_is_no_hash_is_never_right(void **state)
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		if (password_hash_is_valid(texts[i]))
 			fail_msg("%s", texts[i]);
-		assert_false(password_verify(texts[i], SLICE_LITERAL("password")));
+		assert_int_equal(password_verify(texts[i], SLICE_LITERAL("password")), PASSWORD_WRONG);
 	}
 	/* At once: none of them is worth a pass over memory. */
 	assert_true(cpu_now_ns() - before < 5000000);
+}
+
+/* 1 GiB is within what imported hashes may cost. */
+static void without_memory_it_can_not_be_told(void **state)
+{
+	(void)state;
+	static const char costly[] = "$argon2id$v=19$m=1048576,t=1,p=1$" SALT_AND_OUTPUT;
+	char usual[LIMIT_HASH_TEXT_BYTES];
+	assert_true(password_hash_is_valid(costly));
+	assert_true(password_hash(usual, SLICE_LITERAL("password")));
+	struct rlimit before = scratch_limit_memory(0, 256 * 1024 * 1024);
+	enum password_verdict told = password_verify(costly, SLICE_LITERAL("password"));
+	enum password_verdict usual_right = password_verify(usual, SLICE_LITERAL("password"));
+	enum password_verdict usual_wrong = password_verify(usual, SLICE_LITERAL("passwore"));
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	assert_int_equal(told, PASSWORD_NO_MEMORY);
+	assert_int_equal(usual_right, PASSWORD_RIGHT);
+	assert_int_equal(usual_wrong, PASSWORD_WRONG);
 }
 
 static void unknown_users_cost_the_same(void **state)
@@ -162,9 +181,9 @@ static void unknown_users_cost_the_same(void **state)
 	uint64_t start = cpu_now_ns();
 	assert_true(password_hash(real, SLICE_LITERAL("password")));
 	uint64_t hashed = cpu_now_ns();
-	assert_false(password_verify(real, SLICE_LITERAL("wrong")));
+	assert_int_equal(password_verify(real, SLICE_LITERAL("wrong")), PASSWORD_WRONG);
 	uint64_t known = cpu_now_ns();
-	assert_false(password_verify(hash, SLICE_LITERAL("wrong")));
+	assert_int_equal(password_verify(hash, SLICE_LITERAL("wrong")), PASSWORD_WRONG);
 	uint64_t unknown = cpu_now_ns();
 	print_message("argon2id: hash %.1f ms, wrong password %.1f ms, unknown user %.1f ms\n",
 		      (double)(hashed - start) / 1e6, (double)(known - hashed) / 1e6, (double)(unknown - known) / 1e6);
@@ -259,6 +278,7 @@ int main(void)
 		cmocka_unit_test(passwords_verify_against_their_hash_only),
 		cmocka_unit_test(hashes_from_elsewhere_verify),
 		cmocka_unit_test(what_is_no_hash_is_never_right),
+		cmocka_unit_test(without_memory_it_can_not_be_told),
 		cmocka_unit_test(unknown_users_cost_the_same),
 		cmocka_unit_test(logins_are_remembered_for_their_time),
 		cmocka_unit_test(another_login_is_not_remembered),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +62,25 @@ static inline int scratch_wait(pid_t child)
 	while (waitpid(child, &status, 0) < 0)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Lets a process (0: this one) map no more than `bytes` beyond what it has; answers the limit before, to be given back. */
+static inline struct rlimit scratch_limit_memory(pid_t process, size_t bytes)
+{
+	char path[64] = "/proc/self/statm";
+	unsigned long long pages = 0;
+	struct rlimit before, after;
+	if (process)
+		snprintf(path, sizeof path, "/proc/%d/statm", (int)process);
+	FILE *file = fopen(path, "r");
+	if (!file || fscanf(file, "%llu", &pages) != 1 || prlimit(process, RLIMIT_AS, NULL, &before) != 0)
+		abort();
+	fclose(file);
+	after = before;
+	after.rlim_cur = pages * (unsigned long long)sysconf(_SC_PAGESIZE) + bytes;
+	if (prlimit(process, RLIMIT_AS, &after, NULL) != 0)
+		abort();
+	return before;
 }
 
 static inline uint64_t scratch_now_us(void)

@@ -128,7 +128,7 @@ static bool signs_in(const char *name, const char *password)
 	struct users *users = users_open("data/users", false, &error);
 	assert_non_null(users);
 	bool right = users_find(users, slice_from_text(name), &record) == USERS_OK && !record.disabled &&
-		     password_verify(record.hash, slice_from_text(password));
+		     password_verify(record.hash, slice_from_text(password)) == PASSWORD_RIGHT;
 	users_close(users);
 	return right;
 }

@@ -68,29 +68,45 @@ static void ask(struct fixture *fixture, size_t worker, uint64_t number, const c
 	assert_int_equal(send(fixture->workers[worker][0], packet.data, packet.size, 0), packet.size);
 }
 
-static bool answer_to(struct fixture *fixture, size_t worker, uint64_t number)
+static enum password_verdict answer_to(struct fixture *fixture, size_t worker, uint64_t number)
 {
 	uint8_t packet[64];
 	struct hasher_answer answer;
 	ssize_t size = recv(fixture->workers[worker][0], packet, sizeof packet, 0);
 	assert_true(size > 0 && hasher_answer_decode(slice_of(packet, (size_t)size), &answer));
 	assert_true(answer.job == number);
-	return answer.right;
+	return answer.verdict;
 }
 
 static void right_and_wrong_are_told(void **state)
 {
 	struct fixture *fixture = *state;
 	ask(fixture, 0, 1, right_hash, "right");
-	assert_true(answer_to(fixture, 0, 1));
+	assert_int_equal(answer_to(fixture, 0, 1), PASSWORD_RIGHT);
 	ask(fixture, 1, 2, right_hash, "wrong");
-	assert_false(answer_to(fixture, 1, 2));
+	assert_int_equal(answer_to(fixture, 1, 2), PASSWORD_WRONG);
 	ask(fixture, 2, 3, "no hash", "right");
-	assert_false(answer_to(fixture, 2, 3));
+	assert_int_equal(answer_to(fixture, 2, 3), PASSWORD_WRONG);
 	ask(fixture, 2, 4, "", "");
-	assert_false(answer_to(fixture, 2, 4));
+	assert_int_equal(answer_to(fixture, 2, 4), PASSWORD_WRONG);
 	ask(fixture, 2, 5, password_unknown_user_hash(), "right");
-	assert_false(answer_to(fixture, 2, 5));
+	assert_int_equal(answer_to(fixture, 2, 5), PASSWORD_WRONG);
+}
+
+/* No memory is no verdict, and passes: the next job that fits is done. */
+static void no_memory_is_told(void **state)
+{
+	struct fixture *fixture = *state;
+	ask(fixture, 0, 1, right_hash, "right");
+	assert_int_equal(answer_to(fixture, 0, 1), PASSWORD_RIGHT);
+	scratch_limit_memory(fixture->hasher, 256 * 1024 * 1024);
+	ask(fixture, 0, 2, "$argon2id$v=19$m=1048576,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$Z8H6dbYwMTZXg7nPTk4Ap0OHo4IzuAyl5Q",
+	    "right");
+	assert_int_equal(answer_to(fixture, 0, 2), PASSWORD_NO_MEMORY);
+	ask(fixture, 0, 3, right_hash, "right");
+	assert_int_equal(answer_to(fixture, 0, 3), PASSWORD_RIGHT);
+	ask(fixture, 0, 4, right_hash, "wrong");
+	assert_int_equal(answer_to(fixture, 0, 4), PASSWORD_WRONG);
 }
 
 static void foreign_packets_are_passed_over(void **state)
@@ -102,7 +118,7 @@ static void foreign_packets_are_passed_over(void **state)
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
 		assert_int_equal(send(fixture->workers[0][0], packet, sizes[i], 0), sizes[i]);
 	ask(fixture, 0, 1, right_hash, "right");
-	assert_true(answer_to(fixture, 0, 1));
+	assert_int_equal(answer_to(fixture, 0, 1), PASSWORD_RIGHT);
 }
 
 /* Many jobs of one worker delay another's by the one that is being done. */
@@ -117,8 +133,8 @@ static void workers_take_turns(void **state)
 	ask(fixture, 0, 100, right_hash, "right");
 	ask(fixture, 2, 200, right_hash, "right");
 	kill(fixture->hasher, SIGCONT);
-	assert_true(answer_to(fixture, 0, 100));
-	assert_true(answer_to(fixture, 2, 200));
+	assert_int_equal(answer_to(fixture, 0, 100), PASSWORD_RIGHT);
+	assert_int_equal(answer_to(fixture, 2, 200), PASSWORD_RIGHT);
 	uint8_t packet[64];
 	size_t done = 0;
 	while (recv(fixture->workers[1][0], packet, sizeof packet, MSG_DONTWAIT) > 0)
@@ -136,7 +152,7 @@ static void a_worker_that_has_gone_disturbs_nobody(void **state)
 	close(fixture->workers[0][0]);
 	fixture->workers[0][0] = -1;
 	ask(fixture, 1, 2, right_hash, "right");
-	assert_true(answer_to(fixture, 1, 2));
+	assert_int_equal(answer_to(fixture, 1, 2), PASSWORD_RIGHT);
 }
 
 /* Waits until the hasher has taken the packets that were sent. */
@@ -152,13 +168,13 @@ static void it_ends_when_told(void **state)
 {
 	struct fixture *fixture = *state;
 	ask(fixture, 0, 1, right_hash, "right");
-	assert_true(answer_to(fixture, 0, 1));
+	assert_int_equal(answer_to(fixture, 0, 1), PASSWORD_RIGHT);
 	kill(fixture->hasher, SIGINT);
 	kill(fixture->hasher, SIGHUP);
 	ask(fixture, 0, 2, right_hash, "right");
 	await_taken(fixture->workers[0][0]);
 	kill(fixture->hasher, SIGTERM);
-	assert_true(answer_to(fixture, 0, 2));
+	assert_int_equal(answer_to(fixture, 0, 2), PASSWORD_RIGHT);
 	assert_int_equal(scratch_wait(fixture->hasher), 0);
 	fixture->hasher = 0;
 }
@@ -167,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(right_and_wrong_are_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_memory_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(foreign_packets_are_passed_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(workers_take_turns, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_worker_that_has_gone_disturbs_nobody, set_up, tear_down),

@@ -36,19 +36,19 @@ static bool take_job(struct fixture *fixture, struct job *taken)
 	return false;
 }
 
-static void answer(struct fixture *fixture, uint64_t number, bool right)
+static void answer(struct fixture *fixture, uint64_t number, enum password_verdict verdict)
 {
 	uint8_t packet[HASHER_ANSWER_BYTES];
-	struct hasher_answer answer = { number, right };
+	struct hasher_answer answer = { number, verdict };
 	hasher_answer_encode(packet, &answer);
 	assert_int_equal(send(fixture->hashers_fd, packet, sizeof packet, MSG_NOSIGNAL), sizeof packet);
 }
 
-static void answer_next(struct fixture *fixture, bool right)
+static void answer_next(struct fixture *fixture, enum password_verdict verdict)
 {
 	struct job job;
 	assert_true(take_job(fixture, &job));
-	answer(fixture, job.number, right);
+	answer(fixture, job.number, verdict);
 }
 
 static void every_login_goes_its_way(void **state)
@@ -80,7 +80,7 @@ static void every_login_goes_its_way(void **state)
 		assert_false(client.answered);
 		assert_true(take_job(fixture, &job));
 		assert_string_equal(job.hash, rows[i].known ? hash_of_right : password_unknown_user_hash());
-		answer(fixture, job.number, true);
+		answer(fixture, job.number, PASSWORD_RIGHT);
 		assert_int_equal(await(fixture, &client), rows[i].outcome);
 	}
 }
@@ -91,28 +91,45 @@ static void only_what_was_right_is_remembered(void **state)
 	struct client client;
 	struct error error;
 	ask(fixture, &client, "bob", "x");
-	answer_next(fixture, false);
+	answer_next(fixture, PASSWORD_WRONG);
 	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
 	ask(fixture, &client, "bob", "x");
-	answer_next(fixture, true);
+	answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
 	ask(fixture, &client, "BOB", "x");
 	assert_true(client.answered && client.outcome == SIGN_IN_OK);
 	ask(fixture, &client, "bob", "X");
 	assert_false(client.answered);
-	answer_next(fixture, false);
+	answer_next(fixture, PASSWORD_WRONG);
 	await(fixture, &client);
 	/* Any change makes it worthless at once, also one to the same hash. */
 	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("bob"), hash_of_right, true, &error), USERS_OK);
 	ask(fixture, &client, "bob", "x");
 	assert_false(client.answered);
-	answer_next(fixture, true);
+	answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
 	assert_int_equal(users_remove(fixture->users, SLICE_LITERAL("bob"), &error), USERS_OK);
 	ask(fixture, &client, "bob", "x");
 	assert_false(client.answered);
-	answer_next(fixture, true);
+	answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
+}
+
+/* Then nothing is known of the login, also not that it was wrong. */
+static void a_hasher_without_memory_is_no_answer(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const names[] = { "bob", "off", "mallory" };
+	struct client client;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		ask(fixture, &client, names[i], "x");
+		answer_next(fixture, PASSWORD_NO_MEMORY);
+		assert_int_equal(await(fixture, &client), SIGN_IN_UNAVAILABLE);
+	}
+	ask(fixture, &client, "bob", "x");
+	assert_false(client.answered);
+	answer_next(fixture, PASSWORD_RIGHT);
+	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
 }
 
 /* The answer to what does not hold any more counts for nothing: it is asked again, with what holds now. */
@@ -135,11 +152,11 @@ static void a_change_while_hashing_is_seen(void **state)
 		ask(fixture, &client, rows[i].name, "p");
 		assert_true(take_job(fixture, &job));
 		change_user(fixture, rows[i].name, rows[i].change);
-		answer(fixture, job.number, true);
+		answer(fixture, job.number, PASSWORD_RIGHT);
 		assert_true(take_job(fixture, &job));
 		assert_false(client.answered);
 		assert_string_equal(job.hash, rows[i].hash ? rows[i].hash : password_unknown_user_hash());
-		answer(fixture, job.number, true);
+		answer(fixture, job.number, PASSWORD_RIGHT);
 		assert_int_equal(await(fixture, &client), rows[i].outcome);
 	}
 	/* Under one that changes each time nobody is kept for ever. */
@@ -147,7 +164,7 @@ static void a_change_while_hashing_is_seen(void **state)
 	ask(fixture, &client, "carol", "q");
 	for (unsigned i = 0; i < 2; i++) {
 		change_user(fixture, "carol", NEW_PASSWORD);
-		answer_next(fixture, true);
+		answer_next(fixture, PASSWORD_RIGHT);
 		turn(fixture, true);
 	}
 	assert_int_equal(await(fixture, &client), SIGN_IN_UNAVAILABLE);
@@ -163,7 +180,7 @@ static void the_same_login_is_hashed_once(void **state)
 	assert_true(take_job(fixture, &job));
 	assert_string_equal(job.password, "right");
 	sign_in_cancel(fixture->service, &clients[0].request);
-	answer(fixture, job.number, true);
+	answer(fixture, job.number, PASSWORD_RIGHT);
 	assert_true(take_job(fixture, &job));
 	assert_string_equal(job.password, "other");
 	assert_false(take_job(fixture, &job));
@@ -201,12 +218,12 @@ static void who_has_gone_is_not_called(void **state)
 	sign_in_cancel(fixture->service, &in_flight.request);
 	sign_in_cancel(fixture->service, &in_flight.request);
 	sign_in_cancel(fixture->service, &waiting.request);
-	answer(fixture, job.number, true);
-	answer_next(fixture, true);
+	answer(fixture, job.number, PASSWORD_RIGHT);
+	answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &same[0]), SIGN_IN_OK);
 	assert_true(take_job(fixture, &job));
 	assert_string_equal(job.password, "4");
-	answer(fixture, job.number, true);
+	answer(fixture, job.number, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &last), SIGN_IN_OK);
 	assert_false(in_flight.answered || waiting.answered || same[1].answered);
 	/* What nobody waits for any more is not remembered: nobody had asked for it at the end. */
@@ -238,7 +255,7 @@ static void a_full_queue_refuses_who_has_filled_it(void **state)
 	assert_int_equal(flood[IN_FLIGHT + QUEUE - 1].outcome, SIGN_IN_UNAVAILABLE);
 	/* Remembered logins need no place. */
 	for (unsigned i = 0; i < IN_FLIGHT; i++)
-		answer_next(fixture, true);
+		answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &flood[0]), SIGN_IN_OK);
 	assert_int_equal(sign_in(fixture, "bob", "0"), SIGN_IN_OK);
 }
@@ -258,13 +275,13 @@ static void a_flood_delays_nobody_else(void **state)
 	ask_from(fixture, &single, "carol", "right", 2);
 	unsigned answered_before = 0;
 	while (!single.answered) {
-		answer_next(fixture, false);
+		answer_next(fixture, PASSWORD_WRONG);
 		turn(fixture, false);
 		answered_before++;
 	}
 	assert_in_range(answered_before, 1, IN_FLIGHT + 3);
 	while (!flood[FLOOD - 1].answered) {
-		answer_next(fixture, false);
+		answer_next(fixture, PASSWORD_WRONG);
 		turn(fixture, false);
 	}
 	/* Those of one network keep their order. */
@@ -288,17 +305,17 @@ static void silence_ends_at_the_deadlines(void **state)
 	uint64_t took_ms = (scratch_now_us() - began_us) / 1000;
 	assert_in_range(took_ms, WAIT_MS - 100, WAIT_MS + 10000);
 	/* An answer that comes too late, twice or for nobody means nothing. */
-	answer(fixture, late.number, true);
-	answer(fixture, late.number, true);
-	answer(fixture, 1, true);
+	answer(fixture, late.number, PASSWORD_RIGHT);
+	answer(fixture, late.number, PASSWORD_RIGHT);
+	answer(fixture, 1, PASSWORD_RIGHT);
 	assert_int_equal(send(fixture->hashers_fd, "foreign", 7, 0), 7);
 	struct job job;
 	while (take_job(fixture, &job))
-		answer(fixture, job.number, false);
+		answer(fixture, job.number, PASSWORD_WRONG);
 	struct client client;
 	ask(fixture, &client, "bob", "0");
 	assert_false(client.answered);
-	answer_next(fixture, true);
+	answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &client), SIGN_IN_OK);
 }
 
@@ -307,7 +324,7 @@ static void with_no_hasher_left_only_remembered_logins_work(void **state)
 	struct fixture *fixture = *state;
 	struct client client, waiting[IN_FLIGHT + 1];
 	ask(fixture, &client, "bob", "right");
-	answer_next(fixture, true);
+	answer_next(fixture, PASSWORD_RIGHT);
 	await(fixture, &client);
 	static const char *const passwords[] = { "0", "1", "2" };
 	for (size_t i = 0; i < IN_FLIGHT + 1; i++)
@@ -340,6 +357,7 @@ static int run_all(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_login_goes_its_way, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(only_what_was_right_is_remembered, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(a_hasher_without_memory_is_no_answer, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_while_hashing_is_seen, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(the_same_login_is_hashed_once, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(who_has_gone_is_not_called, set_up_patient, tear_down),

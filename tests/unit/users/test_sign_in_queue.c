@@ -182,14 +182,14 @@ static void answers_are_whole_or_refused(void **state)
 {
 	(void)state;
 	uint8_t packet[HASHER_ANSWER_BYTES + 1] = { 0 };
-	struct hasher_answer answer = { 77, true }, got;
+	struct hasher_answer answer = { 77, PASSWORD_NO_MEMORY }, got;
 	hasher_answer_encode(packet, &answer);
 	assert_true(hasher_answer_decode(slice_of(packet, HASHER_ANSWER_BYTES), &got));
-	assert_true(got.job == 77 && got.right);
+	assert_true(got.job == 77 && got.verdict == PASSWORD_NO_MEMORY);
 	for (size_t size = 0; size < HASHER_ANSWER_BYTES; size++)
 		assert_false(hasher_answer_decode(slice_of(packet, size), &got));
 	assert_false(hasher_answer_decode(slice_of(packet, sizeof packet), &got));
-	packet[8] = 2;
+	packet[8] = PASSWORD_NO_MEMORY + 1;
 	assert_false(hasher_answer_decode(slice_of(packet, HASHER_ANSWER_BYTES), &got));
 }
 
