@@ -4,13 +4,9 @@
  * (loop_backend.h) starts, cancels, waits and dispatches; it never runs a callback outside dispatch(). */
 #include "core/io/loop.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -264,6 +260,21 @@ int64_t loop_file_size(struct loop *loop, int fd)
 	return loop->backend->file_size(loop, fd);
 }
 
+int32_t loop_lock(struct loop *loop, int fd)
+{
+	return loop->backend->lock(loop, fd);
+}
+
+int loop_listen_local(struct loop *loop, int directory_fd, const char *name, int backlog)
+{
+	return loop->backend->listen_local(loop, directory_fd, name, backlog);
+}
+
+void loop_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address)
+{
+	loop->backend->peer_address(loop, fd, address);
+}
+
 /* --- timers --- */
 
 void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms)
@@ -276,47 +287,4 @@ void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms)
 void loop_timer_stop(struct loop *loop, struct timer *timer)
 {
 	timer_wheel_stop(&loop->timers, timer);
-}
-
-/* --- the real system, for the back ends on it --- */
-
-struct clock_now loop_system_time(void)
-{
-	struct timespec monotonic, real;
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_REALTIME, &real);
-	return (struct clock_now){
-		.monotonic_ns = (uint64_t)monotonic.tv_sec * 1000000000 + (uint64_t)monotonic.tv_nsec,
-		.unix_us = (int64_t)real.tv_sec * 1000000 + real.tv_nsec / 1000,
-	};
-}
-
-bool loop_system_list_directory(struct loop *loop, const char *path, loop_directory_entry *entry, void *context,
-				struct error *error)
-{
-	(void)loop;
-	DIR *directory = opendir(path);
-	if (!directory)
-		return error_set_errno(error, errno, "can't read the directory %s", path);
-	errno = 0;
-	for (struct dirent *found; (found = readdir(directory)); errno = 0)
-		if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
-			entry(context, found->d_name);
-	int code = errno;
-	closedir(directory);
-	return code == 0 || error_set_errno(error, code, "can't read the directory %s", path);
-}
-
-int64_t loop_system_file_size(struct loop *loop, int fd)
-{
-	(void)loop;
-	struct stat status;
-	return fstat(fd, &status) == 0 ? (int64_t)status.st_size : -errno;
-}
-
-void loop_system_shutdown(struct loop *loop, int fd)
-{
-	(void)loop;
-	/* Fails only where the connection is gone already. */
-	shutdown(fd, SHUT_RDWR);
 }

@@ -201,6 +201,17 @@ MUST_USE bool loop_list_directory(struct loop *loop, const char *path, loop_dire
 /* Size of an open file in bytes, or a negative errno value. Blocks. */
 int64_t loop_file_size(struct loop *loop, int fd);
 
+/* Locks an open file for this descriptor alone, without waiting, until it is closed, be it by the process' death (flock(2)).
+ * 0, -EWOULDBLOCK when somebody else has it, or another negative errno value. */
+MUST_USE int32_t loop_lock(struct loop *loop, int fd);
+
+/* For start-up: makes a Unix socket in the directory, for its owner (and root) alone, in the place of one of that name that
+ * is there, and listens. A descriptor for loop_accept(), or a negative errno value. Blocks. */
+MUST_USE int loop_listen_local(struct loop *loop, int directory_fd, const char *name, int backlog);
+
+/* Who a connected socket is connected to; AF_UNSPEC where that can't be told any more. */
+void loop_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address);
+
 /* --- timers: see timer.h; starting, moving and stopping one is O(1) --- */
 
 /* Runs `timer` once, `after_ms` from the start of this turn (rounded up to the wheel's tick); moves it when running.

@@ -26,6 +26,9 @@ struct loop_backend {
 	bool (*list_directory)(struct loop *loop, const char *path, loop_directory_entry *entry, void *context,
 			       struct error *error);
 	int64_t (*file_size)(struct loop *loop, int fd);
+	int32_t (*lock)(struct loop *loop, int fd);
+	int (*listen_local)(struct loop *loop, int directory_fd, const char *name, int backlog);
+	void (*peer_address)(struct loop *loop, int fd, struct sockaddr_storage *address);
 	void (*destroy)(struct loop *loop);
 };
 
@@ -42,12 +45,15 @@ void loop_init(struct loop *loop, const struct loop_backend *backend, const stru
 /* For back ends: ends the operation (unless `more`) and runs its callback, after which it must not be touched. */
 void loop_complete(struct loop_op *op, int32_t result, bool more, struct slice bytes);
 
-/* For the back ends on the real system: its clocks, and what blocks anyway. */
+/* For the back ends on the real system (loop_system.c): its clocks, and what blocks anyway. */
 struct clock_now loop_system_time(void);
 bool loop_system_list_directory(struct loop *loop, const char *path, loop_directory_entry *entry, void *context,
 				struct error *error);
 int64_t loop_system_file_size(struct loop *loop, int fd);
 void loop_system_shutdown(struct loop *loop, int fd);
+int32_t loop_system_lock(struct loop *loop, int fd);
+int loop_system_listen_local(struct loop *loop, int directory_fd, const char *name, int backlog);
+void loop_system_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address);
 
 struct loop *loop_uring_create(const struct loop_settings *settings, struct error *error);
 struct loop *loop_epoll_create(const struct loop_settings *settings, struct error *error);

@@ -240,5 +240,8 @@ const struct loop_backend uring_backend = {
 	.shutdown = loop_system_shutdown,
 	.list_directory = loop_system_list_directory,
 	.file_size = loop_system_file_size,
+	.lock = loop_system_lock,
+	.listen_local = loop_system_listen_local,
+	.peer_address = loop_system_peer_address,
 	.destroy = uring_destroy,
 };

@@ -9,15 +9,15 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "core/base/buffer.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 
 enum { AGAIN_MS = 100 };
+
+static const char socket_name[] = "control";
 
 enum connection_state {
 	CONNECTION_FREE,
@@ -48,8 +48,9 @@ struct queue_control {
 	struct loop *loop;
 	struct queue *queue;
 	struct loop_op accept;
-	struct timer again; /* accepting failed, or somebody else's order runs */
-	struct list queued; /* connections */
+	struct loop_op folder; /* to open it, to remove the socket */
+	struct timer again;    /* accepting failed, or somebody else's order runs */
+	struct list queued;    /* connections */
 	struct connection *ordered;
 	int directory_fd;
 	int listen_fd;
@@ -269,36 +270,27 @@ static void again(struct timer *timer)
 void queue_control_address(int directory_fd, struct sockaddr_un *address)
 {
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/control", directory_fd);
+	snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", directory_fd, socket_name);
 }
 
-static bool bind_socket(struct queue_control *control, const char *directory, struct error *error)
+static bool open_socket(struct queue_control *control, const char *directory, struct error *error)
 {
-	control->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (control->directory_fd < 0 || control->listen_fd < 0)
-		return error_set_errno(error, errno, "%s: can't make the control socket", directory);
-	struct sockaddr_un address;
-	queue_control_address(control->directory_fd, &address);
-	unlinkat(control->directory_fd, "control", 0);
-	mode_t mask = umask(0177);
-	int bound = bind(control->listen_fd, (const struct sockaddr *)&address, sizeof address);
-	int code = errno;
-	umask(mask);
-	if (bound != 0)
-		return error_set_errno(error, code, "%s: can't make the control socket", directory);
-	if (listen(control->listen_fd, LIMIT_CONTROL_CONNECTIONS) != 0)
-		return error_set_errno(error, errno, "%s: can't listen on the control socket", directory);
-	return true;
+	struct loop *loop = control->loop;
+	loop_open(loop, &control->folder, AT_FDCWD, directory, O_RDONLY | O_DIRECTORY, 0, NULL);
+	control->directory_fd = loop_await(loop, &control->folder);
+	if (control->directory_fd < 0)
+		return error_set_errno(error, control->directory_fd, "can't open the folder %s", directory);
+	control->listen_fd = loop_listen_local(loop, control->directory_fd, socket_name, LIMIT_CONTROL_CONNECTIONS);
+	return control->listen_fd >= 0 ||
+	       error_set_errno(error, control->listen_fd, "%s: can't make the control socket", directory);
 }
 
 static void destroy(struct queue_control *control)
 {
-	/* By the loop, which may remember the number: the next socket can get the same one. */
 	if (control->listen_fd >= 0)
 		loop_close(control->loop, control->listen_fd);
 	if (control->directory_fd >= 0)
-		close(control->directory_fd);
+		loop_close(control->loop, control->directory_fd);
 	free(control);
 }
 
@@ -314,6 +306,7 @@ struct queue_control *queue_control_start(struct loop *loop, struct queue *queue
 	control->queue = queue;
 	control->listen_fd = control->directory_fd = -1;
 	loop_op_init(&control->accept);
+	loop_op_init(&control->folder);
 	timer_init(&control->again, again);
 	list_init(&control->queued);
 	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {
@@ -325,7 +318,7 @@ struct queue_control *queue_control_start(struct loop *loop, struct queue *queue
 		buffer_init(&connection->input, connection->input_storage, sizeof connection->input_storage);
 		buffer_init(&connection->answer, connection->answer_storage, sizeof connection->answer_storage);
 	}
-	if (!bind_socket(control, directory, error)) {
+	if (!open_socket(control, directory, error)) {
 		destroy(control);
 		return NULL;
 	}
@@ -338,7 +331,7 @@ static bool is_running(const struct queue_control *control)
 	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++)
 		if (control->connections[i].state != CONNECTION_FREE)
 			return true;
-	return loop_op_is_running(&control->accept);
+	return loop_op_is_running(&control->accept) || loop_op_is_running(&control->folder);
 }
 
 void queue_control_stop(struct queue_control *control)
@@ -346,7 +339,7 @@ void queue_control_stop(struct queue_control *control)
 	if (!control)
 		return;
 	control->stopping = true;
-	unlinkat(control->directory_fd, "control", 0);
+	loop_unlink(control->loop, &control->folder, control->directory_fd, socket_name, NULL);
 	loop_timer_stop(control->loop, &control->again);
 	loop_cancel(control->loop, &control->accept);
 	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {

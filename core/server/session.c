@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/server/session_parts.h"
 #include "crypto/secret.h"
@@ -193,10 +192,9 @@ static void on_event(struct stream *stream, enum stream_event event)
 
 static void set_peer(struct session *session, int fd)
 {
-	struct sockaddr_storage peer = { 0 };
-	socklen_t peer_size = sizeof peer;
-	if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0)
-		session->peer = net_address_from_socket(&peer);
+	struct sockaddr_storage peer;
+	loop_peer_address(session->worker->loop, fd, &peer);
+	session->peer = net_address_from_socket(&peer);
 }
 
 static void begin(struct session *session, struct tls_session *tls)

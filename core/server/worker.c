@@ -112,7 +112,12 @@ static bool open_lane(struct worker *worker, const struct worker_settings *setti
 	worker->queue = queue_create(worker->loop, &queue, error);
 	if (!worker->queue)
 		return false;
-	struct spool_settings lane = { .directory = settings->lane_directory, .lane = settings->number };
+	struct spool_settings lane = {
+		.directory = settings->lane_directory,
+		.lane = settings->number,
+		.segment_bytes = settings->segment_bytes,
+		.compaction_ms = settings->compaction_ms,
+	};
 	worker->spool = spool_open(worker->loop, &lane, queue_recovered, queue_moved, worker->queue, error);
 	if (!worker->spool)
 		return false;

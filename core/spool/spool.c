@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum {
@@ -160,19 +159,18 @@ static bool is_locked_by_other(struct spool *spool, struct error *error)
 	return false;
 }
 
-/* Held as long as the descriptor is open, whatever way the process ends. A descriptor that is not the kernel's
- * (EBADF) is a simulated one, which nobody else can have. */
+/* Held as long as the descriptor is open, whatever way the process ends. */
 static bool lock_lane(struct spool *spool, struct error *error)
 {
 	loop_open(spool->loop, &spool->op, spool->folder_fd, "lock", O_RDWR | O_CREAT, 0600, NULL);
 	spool->lock_fd = spool_await(spool);
 	if (spool->lock_fd < 0)
 		return error_set_errno(error, spool->lock_fd, "can't open %s/lock", spool->directory);
-	if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) != 0 && errno != EBADF) {
-		if (errno == EWOULDBLOCK)
-			return is_locked_by_other(spool, error);
-		return error_set_errno(error, errno, "can't lock %s/lock", spool->directory);
-	}
+	int32_t locked = loop_lock(spool->loop, spool->lock_fd);
+	if (locked == -EWOULDBLOCK)
+		return is_locked_by_other(spool, error);
+	if (locked < 0)
+		return error_set_errno(error, locked, "can't lock %s/lock", spool->directory);
 	/* For people only: a failure is none. */
 	char text[PID_TEXT_BYTES + 1];
 	snprintf(text, sizeof text, "%-*ld\n", PID_TEXT_BYTES - 1, (long)getpid());

@@ -5,6 +5,7 @@
 #include "tests/sim/loop_sim.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -377,6 +378,41 @@ static int64_t file_size(struct loop *loop, int fd)
 	return descriptor && descriptor->inode ? (int64_t)sim_inode_size(descriptor->inode) : -EBADF;
 }
 
+static int32_t lock(struct loop *loop, int fd)
+{
+	struct sim *sim = ((struct sim_loop *)loop)->sim;
+	struct sim_descriptor *descriptor = sim_descriptor(sim, fd);
+	if (!descriptor || !descriptor->inode)
+		return -EBADF;
+	for (size_t at = 0; at < sim->descriptor_count; at++) {
+		const struct sim_descriptor *other = &sim->descriptors[at];
+		if (other != descriptor && other->inode == descriptor->inode && other->locked)
+			return -EWOULDBLOCK;
+	}
+	descriptor->locked = true;
+	return 0;
+}
+
+static int listen_local(struct loop *loop, int directory_fd, const char *name, int backlog)
+{
+	struct sim *sim = ((struct sim_loop *)loop)->sim;
+	struct sim_descriptor *directory = sim_descriptor(sim, directory_fd);
+	(void)backlog;
+	if (!directory || !directory->inode)
+		return -EBADF;
+	return sim_listen_local(sim, directory->inode, name);
+}
+
+static void peer_address(struct loop *loop, int fd, struct sockaddr_storage *address)
+{
+	struct sim_descriptor *descriptor = sim_descriptor(((struct sim_loop *)loop)->sim, fd);
+	uint32_t peer = descriptor && descriptor->socket ? descriptor->socket->peer_address : 0;
+	*address = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	if (peer)
+		*(struct sockaddr_in *)address =
+			(struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(peer) };
+}
+
 static void destroy(struct loop *loop)
 {
 	struct sim_loop *sim_loop = (struct sim_loop *)loop;
@@ -399,6 +435,9 @@ static const struct loop_backend backend = {
 	.shutdown = shut_down,
 	.list_directory = list_directory,
 	.file_size = file_size,
+	.lock = lock,
+	.listen_local = listen_local,
+	.peer_address = peer_address,
 	.destroy = destroy,
 };
 

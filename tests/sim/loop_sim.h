@@ -111,6 +111,9 @@ void sim_exhaust_descriptors(struct sim *sim, bool exhausted);
 /* Connects to a listening descriptor; what is sent before it was accepted waits. */
 struct sim_client *sim_connect(struct sim *sim, int listen_fd);
 
+/* Connects to what loop_listen_local() made; NULL where nobody listens. */
+struct sim_client *sim_connect_local(struct sim *sim, const char *path);
+
 /* The other end of a descriptor that the process inherits, as a helper process would have it. */
 struct sim_client *sim_partner(struct sim *sim, int type, int *fd);
 

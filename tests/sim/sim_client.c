@@ -41,10 +41,31 @@ int sim_socket(struct sim *sim)
 	return give_descriptor(sim, sim_socket_create(sim, SOCK_STREAM));
 }
 
-int sim_listen(struct sim *sim, struct sockaddr_storage *address)
+static struct sim_socket *make_listener(struct sim *sim)
 {
 	struct sim_socket *socket = sim_socket_create(sim, SOCK_STREAM);
 	socket->port = ++sim->next_port;
+	return socket;
+}
+
+int sim_listen_local(struct sim *sim, struct sim_inode *directory, const char *name)
+{
+	if (sim_disk_lookup(directory, name))
+		sim_disk_remove(sim->disk, directory, name);
+	struct sim_socket *socket = make_listener(sim);
+	int fd = sim_new_descriptor(sim, (struct sim_descriptor){ .socket = socket });
+	if (fd < 0) {
+		sim_socket_close(socket, false);
+		return fd;
+	}
+	socket->local = sim_disk_make(sim->disk, directory, name, false);
+	sim_count_change(sim);
+	return fd;
+}
+
+int sim_listen(struct sim *sim, struct sockaddr_storage *address)
+{
+	struct sim_socket *socket = make_listener(sim);
 	if (address) {
 		struct sockaddr_in *here = (struct sockaddr_in *)address;
 		*here = (struct sockaddr_in){
@@ -74,6 +95,21 @@ struct sim_client *sim_connect(struct sim *sim, int listen_fd)
 	struct sim_client *client = create(sim, SOCK_STREAM);
 	sim_connect_start(sim, client->socket, listener->socket->port, NULL);
 	return client;
+}
+
+struct sim_client *sim_connect_local(struct sim *sim, const char *path)
+{
+	const struct sim_inode *inode = sim_disk_find(sim->disk, NULL, path);
+	struct list *head = &sim->sockets;
+	for (struct list *node = head->next; inode && node != head; node = node->next) {
+		const struct sim_socket *listener = CONTAINER_OF(node, struct sim_socket, link);
+		if (listener->local != inode)
+			continue;
+		struct sim_client *client = create(sim, SOCK_STREAM);
+		sim_connect_start(sim, client->socket, listener->port, NULL);
+		return client;
+	}
+	return NULL;
 }
 
 struct sim_client *sim_partner(struct sim *sim, int type, int *fd)

@@ -53,6 +53,7 @@ struct sim_descriptor {
 	struct sim_socket *socket; /* or this; both NULL: free */
 	bool readable;
 	bool writable;
+	bool locked;
 };
 
 struct sim_loop;
@@ -72,6 +73,7 @@ struct sim {
 	struct list sockets; /* all */
 	struct list jobs;    /* file operations that run */
 	uint16_t next_port;
+	uint32_t next_address;
 
 	struct sim_disk *disk;
 	struct sim_disk *survivor; /* after a crash: the disk of the next life */
@@ -131,6 +133,9 @@ struct sim_socket {
 	struct sim *sim;
 	int type;
 	uint16_t port;             /* not 0: it listens */
+	struct sim_inode *local;   /* its name in a directory; NULL: it has none */
+	uint32_t address;          /* its own, where it connects */
+	uint32_t peer_address;     /* 0: unknown */
 	struct sim_socket *peer;   /* NULL: not connected, or gone */
 	struct sim_client *client; /* outside of the process */
 	struct list inbox;         /* segments, in order */
@@ -147,6 +152,9 @@ struct sim_socket {
 };
 
 struct sim_socket *sim_socket_create(struct sim *sim, int type);
+
+/* A descriptor, or -EMFILE. */
+int sim_listen_local(struct sim *sim, struct sim_inode *directory, const char *name);
 void sim_socket_join(struct sim_socket *a, struct sim_socket *b);
 
 /* Closes: unread bytes make it a reset. */

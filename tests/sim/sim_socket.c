@@ -10,6 +10,9 @@
 /* One in so many attempts breaks the connection, finds no descriptor. */
 enum { BREAK_ONE_IN = 200, NO_DESCRIPTOR_ONE_IN = 8 };
 
+/* 10.0.0.0 and on: in different networks, and they come again. */
+enum { FIRST_ADDRESS = 10 << 24, ADDRESSES = 1000 };
+
 struct sim_socket *sim_socket_create(struct sim *sim, int type)
 {
 	struct sim_socket *socket = sim_allocate(sizeof *socket);
@@ -272,6 +275,7 @@ static void connection_arrives(struct sim *sim, struct sim_event *event)
 	struct sim_socket *from = connecting->from;
 	if (from && listener) {
 		struct sim_socket *accepted = sim_socket_create(sim, SOCK_STREAM);
+		accepted->peer_address = from->address;
 		sim_socket_join(accepted, from);
 		list_append(&listener->backlog, &accepted->backlog_link);
 		sim_socket_changed(listener);
@@ -294,6 +298,7 @@ void sim_connect_start(struct sim *sim, struct sim_socket *from, uint16_t port, 
 	connecting->from = from;
 	connecting->op = op;
 	from->connecting = connecting;
+	from->address = FIRST_ADDRESS + sim->next_address++ % ADDRESSES;
 	sim_plan(sim, &connecting->event, sim->now.monotonic_ns + sim_delay_ns(sim), connection_arrives);
 }
 

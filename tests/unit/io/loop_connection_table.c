@@ -74,6 +74,18 @@ static void connections_come_in(struct loop_world *world)
 	}
 }
 
+static void a_connection_has_an_address(struct loop_world *world)
+{
+	int ends[2];
+	connect_pair(world, ends);
+	struct sockaddr_storage address = { 0 };
+	loop_peer_address(world->loop, ends[0], &address);
+	assert_int_equal(address.ss_family, AF_INET);
+	close_both(world, ends);
+	loop_peer_address(world->loop, ends[0], &address);
+	assert_int_equal(address.ss_family, AF_UNSPEC);
+}
+
 static void one_accept_takes_many(struct loop_world *world)
 {
 	enum { MANY = 40 };
@@ -356,6 +368,7 @@ static void completions_go_before_timers(struct loop_world *world)
 	}
 const struct loop_table_row loop_connection_table[] = {
 	ROW(connections_come_in),
+	ROW(a_connection_has_an_address),
 	ROW(one_accept_takes_many),
 	ROW(nobody_listens),
 	ROW(a_reset_is_told),

@@ -257,6 +257,45 @@ static void file_operations_are_cancelled(struct loop_world *world)
 	assert_int_equal(unlink_file(world, "cancelled"), 0);
 }
 
+static void a_lock_has_one_holder(struct loop_world *world)
+{
+	int first = open_file(world, "lock", O_RDWR | O_CREAT), second = open_file(world, "lock", O_RDWR);
+	int other = open_file(world, "other", O_RDWR | O_CREAT);
+	assert_int_equal(loop_lock(world->loop, first), 0);
+	assert_int_equal(loop_lock(world->loop, first), 0);
+	assert_int_equal(loop_lock(world->loop, second), -EWOULDBLOCK);
+	assert_int_equal(loop_lock(world->loop, other), 0);
+	loop_close(world->loop, first);
+	assert_int_equal(loop_lock(world->loop, second), 0);
+	loop_close(world->loop, second);
+	loop_close(world->loop, other);
+	assert_int_equal(loop_lock(world->loop, second), -EBADF);
+	assert_int_equal(unlink_file(world, "lock"), 0);
+	assert_int_equal(unlink_file(world, "other"), 0);
+}
+
+static void a_local_socket_takes_the_place_of_a_dead_one(struct loop_world *world)
+{
+	struct note open = note_make(world), accept = note_make(world);
+	loop_open(world->loop, &open.op, AT_FDCWD, world->directory, O_RDONLY | O_DIRECTORY, 0, note_done);
+	int directory = note_await(&open);
+	int dead = loop_listen_local(world->loop, directory, "socket", 4);
+	assert_true(dead >= 0);
+	loop_close(world->loop, dead);
+	assert_int_equal(names_in(world, world->directory), 1);
+	int fd = loop_listen_local(world->loop, directory, "socket", 4);
+	assert_true(fd >= 0);
+	assert_int_equal(names_in(world, world->directory), 1);
+	loop_accept(world->loop, &accept.op, fd, note_done);
+	world_turn(world, false);
+	assert_true(loop_op_is_running(&accept.op));
+	loop_cancel(world->loop, &accept.op);
+	assert_int_equal(note_await(&accept), -ECANCELED);
+	loop_close(world->loop, fd);
+	assert_int_equal(unlink_file(world, "socket"), 0);
+	loop_close(world->loop, directory);
+}
+
 #define ROW(test)                                                                                                      \
 	{                                                                                                              \
 #test, test                                                                                            \
@@ -269,5 +308,7 @@ const struct loop_table_row loop_file_table[] = {
 	ROW(space_is_reserved),
 	ROW(thousands_of_reads_run_at_once),
 	ROW(file_operations_are_cancelled),
+	ROW(a_lock_has_one_holder),
+	ROW(a_local_socket_takes_the_place_of_a_dead_one),
 	{ 0 },
 };
