@@ -8,10 +8,10 @@ enum { PORT_MOST = 65535 };
 
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
-static struct net_address from_ipv6(const struct sockaddr_in6 *socket_address)
+struct net_address net_address_from_ipv6(const uint8_t ipv6[16], uint16_t port)
 {
-	struct net_address address = { .port = ntohs(socket_address->sin6_port), .family = 6 };
-	struct slice bytes = slice_of(&socket_address->sin6_addr, sizeof socket_address->sin6_addr);
+	struct net_address address = { .port = port, .family = 6 };
+	struct slice bytes = slice_of(ipv6, 16);
 	if (slice_starts_with(bytes, slice_of(mapped_prefix, sizeof mapped_prefix))) {
 		address.family = 4;
 		bytes = slice_skip(bytes, sizeof mapped_prefix);
@@ -22,8 +22,10 @@ static struct net_address from_ipv6(const struct sockaddr_in6 *socket_address)
 
 struct net_address net_address_from_socket(const struct sockaddr_storage *socket_address)
 {
-	if (socket_address->ss_family == AF_INET6)
-		return from_ipv6((const struct sockaddr_in6 *)socket_address);
+	if (socket_address->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)socket_address;
+		return net_address_from_ipv6(ipv6->sin6_addr.s6_addr, ntohs(ipv6->sin6_port));
+	}
 	if (socket_address->ss_family != AF_INET)
 		return (struct net_address){ .family = 0 };
 	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)socket_address;
@@ -90,6 +92,11 @@ bool net_address_parse_with_port(const char *text, struct sockaddr_storage *addr
 	return error_set(error,
 			 "\"%s\": \"%.*s\" is not an address; it is written in numbers, 192.0.2.1 or [2001:db8::1]",
 			 text, SLICE_ARGS(host));
+}
+
+bool net_address_equal(const struct net_address *a, const struct net_address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
 uint64_t net_address_network(const struct net_address *address)
