@@ -54,12 +54,8 @@ static bool take_parameter(struct slice *rest, const char *name, uint8_t end, ui
 	return true;
 }
 
-struct cost {
-	uint64_t memory_kib, passes, lanes;
-};
-
 /* False for what is no argon2 hash, or one of a cost out of bounds. */
-static bool parse_cost(const char *text, struct cost *cost)
+static bool parse_cost(const char *text, struct password_cost *cost)
 {
 	struct slice rest = slice_from_text(text);
 	bool argon2id = slice_starts_with(rest, SLICE_LITERAL(crypto_pwhash_argon2id_STRPREFIX));
@@ -69,13 +65,17 @@ static bool parse_cost(const char *text, struct cost *cost)
 					 : sizeof crypto_pwhash_argon2i_STRPREFIX - 1);
 	if (slice_starts_with(rest, SLICE_LITERAL("v=19$")))
 		rest = slice_skip(rest, strlen("v=19$"));
-	return take_parameter(&rest, "m=", ',', MEMORY_MOST_KIB, &cost->memory_kib) &&
-	       take_parameter(&rest, "t=", ',', PASSES_MOST, &cost->passes) &&
-	       take_parameter(&rest, "p=", '$', LANES_MOST, &cost->lanes);
+	uint64_t memory_kib = 0, passes = 0, lanes = 0;
+	bool sane = take_parameter(&rest, "m=", ',', MEMORY_MOST_KIB, &memory_kib) &&
+		    take_parameter(&rest, "t=", ',', PASSES_MOST, &passes) &&
+		    take_parameter(&rest, "p=", '$', LANES_MOST, &lanes);
+	*cost = (struct password_cost){ argon2id ? PASSWORD_ARGON2ID : PASSWORD_ARGON2I, (uint32_t)memory_kib,
+					(uint32_t)passes };
+	return sane;
 }
 
 /* libsodium's own parser has the last word; it is asked for nothing but whether it can read the text (-1: it can't). */
-static bool read_hash(const char *text, struct cost *cost)
+bool password_cost_of(const char *text, struct password_cost *cost)
 {
 	return strnlen(text, LIMIT_HASH_TEXT_BYTES) < LIMIT_HASH_TEXT_BYTES && parse_cost(text, cost) &&
 	       crypto_pwhash_str_needs_rehash(text, PASSES, MEMORY_BYTES) >= 0;
@@ -83,14 +83,14 @@ static bool read_hash(const char *text, struct cost *cost)
 
 bool password_hash_is_valid(const char *text)
 {
-	struct cost cost;
-	return read_hash(text, &cost);
+	struct password_cost cost;
+	return password_cost_of(text, &cost);
 }
 
 /* Whether as much can be had as libsodium will ask for: the blocks, 2 bytes a block to find them by, and small things. */
-static bool memory_is_there(const struct cost *cost)
+static bool memory_is_there(const struct password_cost *cost)
 {
-	size_t bytes = cost->memory_kib * (1024 + 2) + MEMORY_BESIDE_BYTES;
+	size_t bytes = (size_t)cost->memory_kib * (1024 + 2) + MEMORY_BESIDE_BYTES;
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return false;
@@ -102,14 +102,24 @@ static bool memory_is_there(const struct cost *cost)
  * the memory there, and "wrong" counts only where it still is: the process has one thread. */
 enum password_verdict password_verify(const char *text, struct slice password)
 {
-	struct cost cost;
-	if (!read_hash(text, &cost))
+	struct password_cost cost;
+	if (!password_cost_of(text, &cost))
 		return PASSWORD_WRONG;
 	if (!memory_is_there(&cost))
 		return PASSWORD_NO_MEMORY;
 	if (crypto_pwhash_str_verify(text, characters(password), password.size) == 0)
 		return PASSWORD_RIGHT;
 	return memory_is_there(&cost) ? PASSWORD_WRONG : PASSWORD_NO_MEMORY;
+}
+
+struct password_cost password_usual_cost(void)
+{
+	return (struct password_cost){ PASSWORD_ARGON2ID, MEMORY_BYTES / 1024, PASSES };
+}
+
+bool password_cost_equal(const struct password_cost *a, const struct password_cost *b)
+{
+	return a->kind == b->kind && a->memory_kib == b->memory_kib && a->passes == b->passes;
 }
 
 static char *append_base64(char *at, const uint8_t *bytes, size_t size)
@@ -120,18 +130,24 @@ static char *append_base64(char *at, const uint8_t *bytes, size_t size)
 }
 
 /* The form of a hash around a random output: to find a password for it is as hard as to guess the output. */
-const char *password_unknown_user_hash(void)
+void password_nobodys_hash(char text[LIMIT_HASH_TEXT_BYTES], const struct password_cost *cost)
 {
-	static char text[LIMIT_HASH_TEXT_BYTES];
-	if (text[0])
-		return text;
 	uint8_t salt[SALT_BYTES], output[OUTPUT_BYTES];
 	secret_random(salt, sizeof salt);
 	secret_random(output, sizeof output);
-	int size = snprintf(text, sizeof text, crypto_pwhash_argon2id_STRPREFIX "v=19$m=%d,t=%d,p=1$",
-			    MEMORY_BYTES / 1024, PASSES);
+	const char *prefix =
+		cost->kind == PASSWORD_ARGON2I ? crypto_pwhash_argon2i_STRPREFIX : crypto_pwhash_argon2id_STRPREFIX;
+	int size =
+		snprintf(text, LIMIT_HASH_TEXT_BYTES, "%sv=19$m=%u,t=%u,p=1$", prefix, cost->memory_kib, cost->passes);
 	char *at = append_base64(text + size, salt, sizeof salt);
 	*at++ = '$';
 	append_base64(at, output, sizeof output);
-	return text;
+}
+
+void password_spend(const struct password_cost *cost, struct slice password)
+{
+	char text[LIMIT_HASH_TEXT_BYTES];
+	password_nobodys_hash(text, cost);
+	enum password_verdict verdict = password_verify(text, password);
+	ASSERT(verdict != PASSWORD_RIGHT);
 }

@@ -20,8 +20,27 @@ MUST_USE enum password_verdict password_verify(const char *text, struct slice pa
 /* True for a text that password_verify() can work with: right form, sane cost. */
 MUST_USE bool password_hash_is_valid(const char *text);
 
-/* A hash that no password matches, of the usual cost: what unknown users are verified against, so that they take
- * the same time. Made at first use; static. */
-const char *password_unknown_user_hash(void);
+/* What it takes to verify against a hash. Equal costs take equal time. */
+enum password_kind { PASSWORD_ARGON2ID, PASSWORD_ARGON2I };
+struct password_cost {
+	uint8_t kind; /* enum password_kind */
+	uint32_t memory_kib;
+	uint32_t passes;
+};
+
+/* Of hashes that password_hash() makes. */
+struct password_cost password_usual_cost(void);
+
+/* False for what password_hash_is_valid() does not take. */
+MUST_USE bool password_cost_of(const char *text, struct password_cost *cost);
+
+bool password_cost_equal(const struct password_cost *a, const struct password_cost *b);
+
+/* A hash of this cost that no password matches, another one each time. */
+void password_nobodys_hash(char text[LIMIT_HASH_TEXT_BYTES], const struct password_cost *cost);
+
+/* Takes as long as verifying this password against a hash of this cost, and says nothing; at once where there is no
+ * memory for it. */
+void password_spend(const struct password_cost *cost, struct slice password);
 
 #endif

@@ -76,6 +76,7 @@ static int report(struct users *users, const char *name, enum users_status statu
 		return EXIT_NOT_DONE;
 	case USERS_BAD_NAME:
 		return user_say_bad_name(name);
+	case USERS_TOO_MANY_COSTS: /* not for a password that was hashed here */
 	case USERS_FAILED:
 		break;
 	}

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto/password.h"
 #include "tools/command_user.h"
 #include "tools/hash_pool.h"
 #include "tools/import_line.h"
@@ -164,7 +165,11 @@ static bool store(struct import *import, const struct pending *pending, struct e
 		snprintf(what, sizeof what, "%s is there already (--replace sets the new password)", pending->name);
 		tell_wrong(import, pending->line, what);
 	}
-	return status == USERS_OK || status == USERS_EXISTS;
+	if (status == USERS_TOO_MANY_COSTS)
+		tell_wrong(
+			import, pending->line,
+			"the hash's memory and passes are like no other's here, and there are as many kinds as may be");
+	return status != USERS_FAILED;
 }
 
 static bool store_ready(struct import *import, struct error *error)
@@ -221,6 +226,29 @@ static bool open_file(struct import *import, struct error *error)
 	return true;
 }
 
+/* Memory and passes: what the time goes with. */
+static double weight(const struct password_cost *cost)
+{
+	return (double)cost->memory_kib * cost->passes;
+}
+
+/* Hashes of several costs make wrong passwords expensive (core/users/sign_in.h): whoever imports them should know. */
+static void tell_costs(struct import *import)
+{
+	struct users_costs costs;
+	if (!users_costs(import->users, &costs) || costs.count == 1)
+		return;
+	struct password_cost usual = password_usual_cost();
+	double all = 0;
+	for (unsigned i = 0; i < costs.count; i++)
+		all += weight(&costs.rows[i].cost);
+	fprintf(stderr,
+		"%s: hashes of %u costs are in the database now. So that the time it takes tells nobody who has one, a "
+		"wrong password is\nverified at each of them: %.1f times the usual work. New passwords have the usual "
+		"cost.\n",
+		import->file, costs.count, all / weight(&usual));
+}
+
 static int finish(struct import *import, bool whole, const struct error *error)
 {
 	uint64_t took_ms = now_ms() - import->began_ms;
@@ -237,6 +265,7 @@ static int finish(struct import *import, bool whole, const struct error *error)
 	if (import->wrong > 0)
 		printf("; %llu lines were wrong", (unsigned long long)import->wrong);
 	putchar('\n');
+	tell_costs(import);
 	return whole && import->wrong == 0 ? EXIT_DONE : EXIT_NOT_DONE;
 }
 

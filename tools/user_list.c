@@ -150,6 +150,7 @@ int user_show(const struct user_request *request)
 		status = user_say_unknown(users, request->operand);
 		break;
 	case USERS_EXISTS:
+	case USERS_TOO_MANY_COSTS:
 	case USERS_FAILED:
 		user_complain("the user database can't be read");
 	}

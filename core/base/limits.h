@@ -48,6 +48,7 @@ enum {
 	LIMIT_PASSWORD_BYTES = 1024,
 	LIMIT_SIGN_IN_TRIES = 3,      /* failures a session, then it is closed */
 	LIMIT_HASH_TEXT_BYTES = 128,  /* crypto_pwhash_STRBYTES */
+	LIMIT_HASH_COSTS = 8,         /* of hashes in the database: a wrong password is verified at each of them */
 	LIMIT_SIGN_INS = 8192,        /* exchanges that are going on in a worker; more is 454 */
 	LIMIT_HASH_QUEUE = 4096,      /* jobs that wait for a hasher in a worker; more is 454 */
 	LIMIT_HASH_WAIT_MS = 30000,   /* in that queue; later the client may have gone, and 454 lets it come again */

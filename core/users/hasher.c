@@ -76,6 +76,15 @@ static void answer(int fd, const struct hasher_answer *answer)
 	}
 }
 
+/* A wrong password takes the time of all costs, whichever of them its hash has. */
+static enum password_verdict verify_and_spend(const struct hasher_job *job, const char *hash)
+{
+	enum password_verdict verdict = password_verify(hash, job->password);
+	for (unsigned i = 0; i < job->costs_count && verdict != PASSWORD_RIGHT; i++)
+		password_spend(&job->costs[i], job->password);
+	return verdict;
+}
+
 static void verify(const struct hasher *hasher, int fd, size_t size)
 {
 	struct hasher_job job;
@@ -85,7 +94,7 @@ static void verify(const struct hasher *hasher, int fd, size_t size)
 		log_message(LOG_ERROR, "hasher-packet", "%zu bytes that are no job", size);
 		return;
 	}
-	struct hasher_answer result = { job.job, password_verify(hash, job.password) };
+	struct hasher_answer result = { job.job, verify_and_spend(&job, hash) };
 	secret_wipe(hash, sizeof hash);
 	if (result.verdict == PASSWORD_NO_MEMORY)
 		log_message(LOG_WARN, "hasher-memory", "no memory to verify a password");

@@ -2,7 +2,8 @@
  *
  * A worker writes jobs into its end of a SOCK_SEQPACKET pair; the hashers share the other end, and whoever is free takes the
  * next. One packet is one job or one answer. Numbers are little-endian: job 8 bytes, then for a job the hash behind
- * its size (1 byte) and the password behind its size (2 bytes), for an answer 1 byte: 0 wrong, 1 right, 2 no memory. */
+ * its size (1 byte), the password behind its size (2 bytes) and further costs behind their count (1 byte), each as kind (1),
+ * memory (4) and passes (4); for an answer 1 byte: 0 wrong, 1 right, 2 no memory. */
 #ifndef POSTERN_USERS_HASHER_H
 #define POSTERN_USERS_HASHER_H
 
@@ -11,7 +12,9 @@
 #include "crypto/password.h"
 
 enum {
-	HASHER_JOB_BYTES = 8 + 1 + LIMIT_HASH_TEXT_BYTES + 2 + LIMIT_PASSWORD_BYTES, /* at most */
+	HASHER_COST_BYTES = 1 + 4 + 4,
+	HASHER_JOB_BYTES = 8 + 1 + LIMIT_HASH_TEXT_BYTES + 2 + LIMIT_PASSWORD_BYTES + 1 +
+			   LIMIT_HASH_COSTS * HASHER_COST_BYTES, /* at most */
 	HASHER_ANSWER_BYTES = 8 + 1,
 };
 
@@ -19,6 +22,8 @@ struct hasher_job {
 	uint64_t job; /* the worker's number, never used twice */
 	struct slice hash;
 	struct slice password;
+	unsigned costs_count;
+	struct password_cost costs[LIMIT_HASH_COSTS]; /* spent too when the password is not right */
 };
 
 struct hasher_answer {

@@ -11,6 +11,7 @@ static void append_le(struct buffer *packet, uint64_t number, size_t size)
 
 bool hasher_job_encode(struct buffer *packet, const struct hasher_job *job)
 {
+	ASSERT(job->costs_count <= LIMIT_HASH_COSTS);
 	if (job->hash.size >= LIMIT_HASH_TEXT_BYTES || job->password.size > LIMIT_PASSWORD_BYTES)
 		return false;
 	append_le(packet, job->job, 8);
@@ -18,6 +19,12 @@ bool hasher_job_encode(struct buffer *packet, const struct hasher_job *job)
 	buffer_append(packet, job->hash);
 	append_le(packet, job->password.size, 2);
 	buffer_append(packet, job->password);
+	append_le(packet, job->costs_count, 1);
+	for (unsigned i = 0; i < job->costs_count; i++) {
+		append_le(packet, job->costs[i].kind, 1);
+		append_le(packet, job->costs[i].memory_kib, 4);
+		append_le(packet, job->costs[i].passes, 4);
+	}
 	return !packet->overflow;
 }
 
@@ -27,6 +34,14 @@ bool hasher_job_decode(struct slice packet, struct hasher_job *job)
 	job->job = cursor_take_u64le(&cursor);
 	job->hash = cursor_take(&cursor, cursor_take_u8(&cursor));
 	job->password = cursor_take(&cursor, cursor_take_u16le(&cursor));
+	job->costs_count = cursor_take_u8(&cursor);
+	if (job->costs_count > LIMIT_HASH_COSTS)
+		return false;
+	for (unsigned i = 0; i < job->costs_count; i++) {
+		job->costs[i].kind = cursor_take_u8(&cursor);
+		job->costs[i].memory_kib = cursor_take_u32le(&cursor);
+		job->costs[i].passes = cursor_take_u32le(&cursor);
+	}
 	return cursor_ok(&cursor) && cursor.rest.size == 0 && job->hash.size < LIMIT_HASH_TEXT_BYTES &&
 	       job->password.size <= LIMIT_PASSWORD_BYTES;
 }

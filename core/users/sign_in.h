@@ -3,9 +3,13 @@
  * A verified login is remembered (crypto/sign_in_cache.h) and costs microseconds. Everything else is a job for the
  * hasher processes: queued (bounded by LIMIT_HASH_QUEUE, fair between client networks), sent over one SOCK_SEQPACKET
  * descriptor shared by all hashers, a few in flight, each with a deadline. The same login asked for twice at a time is
- * one job. Unknown and disabled users are verified against a hash that never matches, so they take the same way and
- * time as a wrong password. An answer counts for the record that it was made from only: when the user has been changed
- * or removed meanwhile, it is asked again. */
+ * one job. Unknown and disabled users are verified against a hash that never matches, so they take the same way as a
+ * wrong password. They take the same time too: hashes that were imported may cost more or less than our own, and would
+ * tell who has one. So whatever password is not right is verified once at each cost that is in the database, with the
+ * user's own hash or with nobody's; a right one costs what its hash does.
+ *
+ * An answer counts for the record that it was made from only: when the user has been changed or removed meanwhile, it is
+ * asked again. */
 #ifndef POSTERN_USERS_SIGN_IN_H
 #define POSTERN_USERS_SIGN_IN_H
 

@@ -200,13 +200,32 @@ static void packet_sent(struct loop_op *op, const struct loop_completion *comple
 	send_jobs(service);
 }
 
+/* Whose hash it is has one of the costs; the hasher is to spend the others too. Where nobody may sign in, the hash becomes
+ * one of the first cost that nothing matches. */
+static bool find_costs(struct sign_in_service *service, struct user_record *record, struct hasher_job *content)
+{
+	struct users_costs costs;
+	struct password_cost own;
+	if (!users_costs(service->users, &costs))
+		return false;
+	if (record->version == 0)
+		password_nobodys_hash(record->hash, &costs.rows[0].cost);
+	bool valid = password_cost_of(record->hash, &own);
+	for (unsigned i = 0; i < costs.count; i++)
+		if (!valid || !password_cost_equal(&own, &costs.rows[i].cost))
+			content->costs[content->costs_count++] = costs.rows[i].cost;
+	return true;
+}
+
 /* The record is looked up again, so that what is sent is what holds now. */
 static void send_job(struct sign_in_job *job)
 {
 	struct sign_in_service *service = job->service;
 	const struct sign_in_request *request = first_request(job);
 	struct user_record record;
-	if (!sign_in_look_up(service, request->name, &record)) {
+	struct hasher_job content = { .password = request->password };
+	if (!sign_in_look_up(service, request->name, &record) || !find_costs(service, &record, &content)) {
+		secret_wipe(&record, sizeof record);
 		give_up(job);
 		return;
 	}
@@ -219,7 +238,8 @@ static void send_job(struct sign_in_job *job)
 	loop_timer_start(service->loop, &job->deadline, service->bounds.answer_ms);
 	struct buffer packet;
 	buffer_init(&packet, service->packet, HASHER_JOB_BYTES);
-	struct hasher_job content = { job->packet, slice_from_text(record.hash), request->password };
+	content.job = job->packet;
+	content.hash = slice_from_text(record.hash);
 	bool fits = hasher_job_encode(&packet, &content);
 	ASSERT(fits);
 	secret_wipe(&record, sizeof record);

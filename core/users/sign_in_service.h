@@ -53,8 +53,8 @@ struct sign_in_service {
 	uint64_t last_packet; /* its number; begins anywhere, so that answers to a worker before us mean nothing */
 };
 
-/* Who signs in under this name: the version is 0, and the hash one that nothing matches, where nobody may. False when
- * the database can't be read. The caller wipes the record. */
+/* Who signs in under this name: the version is 0 and the hash empty where nobody may. False when the database can't be
+ * read. The caller wipes the record. */
 MUST_USE bool sign_in_look_up(struct sign_in_service *service, struct slice name, struct user_record *record);
 
 /* A verified login is remembered under its name in lower case. */

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/base/log.h"
+#include "core/users/users_costs.h"
 #include "core/users/users_database.h"
 #include "core/users/users_record.h"
 
@@ -58,6 +59,22 @@ enum users_status users_find_written(struct users *users, struct slice name, str
 enum users_status users_find(struct users *users, struct slice name, struct user_record *record)
 {
 	return users_find_written(users, name, record, NULL);
+}
+
+bool users_costs(struct users *users, struct users_costs *costs)
+{
+	struct error error;
+	uint64_t last_version;
+	int code = users_read_again(users, users->reader);
+	bool read = code == 0 ? users_read_head(users, users->reader, &last_version, costs, &error)
+			      : users_failed(&error, code, "can't be read");
+	if (code == 0)
+		mdb_txn_reset(users->reader);
+	if (!read)
+		log_message(LOG_ERROR, "users-unreadable", "%s", error.text);
+	else if (costs->count == 0)
+		*costs = (struct users_costs){ .count = 1, .rows = { { password_usual_cost(), 0 } } };
+	return read;
 }
 
 bool users_walk(struct users *users, users_each *each, void *context, struct error *error)
@@ -180,6 +197,12 @@ static enum users_status put_step(struct users *users, struct slice name, const 
 		return status;
 	if (status == USERS_OK && !replace)
 		return USERS_EXISTS;
+	struct users_costs costs = users->costs;
+	if (status == USERS_OK)
+		users_costs_remove(&costs, record.hash);
+	if (!users_costs_add(&costs, hash))
+		return USERS_TOO_MANY_COSTS;
+	users->costs = costs;
 	if (disabled)
 		record.disabled = *disabled;
 	else if (status == USERS_UNKNOWN)
@@ -234,10 +257,17 @@ enum users_status users_set_disabled(struct users *users, struct slice name, boo
 static enum users_status remove_step(struct users *users, struct slice name, struct error *error)
 {
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
-	MDB_val key = users_value_of(users_fold_name(folded, name));
-	int code = mdb_del(users->writer, users->table, &key, NULL);
+	MDB_val key = users_value_of(users_fold_name(folded, name)), value;
+	int code = mdb_get(users->writer, users->table, &key, &value);
 	if (code == MDB_NOTFOUND)
 		return USERS_UNKNOWN;
+	struct slice written;
+	struct user_record record;
+	/* A damaged record can be removed too. */
+	if (code == 0 && users_record_decode(users_slice_of(&value), &written, &record))
+		users_costs_remove(&users->costs, record.hash);
+	if (code == 0)
+		code = mdb_del(users->writer, users->table, &key, NULL);
 	if (code == 0)
 		return USERS_OK;
 	users_failed(error, code, "can't be changed");

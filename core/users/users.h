@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/limits.h"
 #include "core/base/slice.h"
+#include "crypto/password.h"
 
 struct users;
 
@@ -19,7 +20,16 @@ struct user_record {
 	bool disabled;
 };
 
-enum users_status { USERS_OK, USERS_UNKNOWN, USERS_EXISTS, USERS_BAD_NAME, USERS_FAILED };
+enum users_status { USERS_OK, USERS_UNKNOWN, USERS_EXISTS, USERS_BAD_NAME, USERS_TOO_MANY_COSTS, USERS_FAILED };
+
+/* The costs of the hashes in the database, and how many users have each. */
+struct users_costs {
+	unsigned count;
+	struct users_cost {
+		struct password_cost cost;
+		uint64_t users;
+	} rows[LIMIT_HASH_COSTS];
+};
 
 /* `directory` is made (0700) when writable, with the owner of the folder it lies in. Must be opened in the process that
  * uses it (after fork), once in each. Any number of processes may have it open, one of them writing at a time; one that
@@ -43,11 +53,16 @@ MUST_USE enum users_status users_find(struct users *users, struct slice name, st
 MUST_USE enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
 					      struct buffer *written);
 
+/* Each cost that somebody's hash has; the usual one where there is nobody, so one at least. False when the database can't be
+ * read: why is in the log. */
+MUST_USE bool users_costs(struct users *users, struct users_costs *costs);
+
 /* Changes. When one has returned, every later lookup in any process sees it; while it is being stored lookups see the
  * state before or after it, one now and the other then. */
 
 /* `replace` false: USERS_EXISTS when it is there. Who is there keeps the name as it was given first, and stays disabled
- * if so. `hash` is one that password_hash_is_valid() takes. */
+ * if so. `hash` is one that password_hash_is_valid() takes. USERS_TOO_MANY_COSTS: its cost would be one more than
+ * LIMIT_HASH_COSTS; never for the usual cost. */
 MUST_USE enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace,
 				     struct error *error);
 

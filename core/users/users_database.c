@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #include "core/base/cursor.h"
+#include "core/users/users_costs.h"
 #include "core/users/users_record.h"
 
-enum { HEAD_BYTES = 1 + 8, FILE_MODE = 0600, FOLDER_MODE = 0700 };
+enum { HEAD_BYTES = 1 + 8 + USERS_COSTS_BYTES, FILE_MODE = 0600, FOLDER_MODE = 0700 };
 
 bool users_failed(struct error *error, int code, const char *what)
 {
@@ -100,29 +101,35 @@ static bool open_environment(struct users *users, const char *directory, bool wr
 	return code == 0 || users_failed(error, code, "can't sweep its readers");
 }
 
-/* A database without a head is a new one: version 0 was given last. */
-static bool read_head(struct users *users, MDB_txn *transaction, struct error *error)
+bool users_read_head(const struct users *users, MDB_txn *transaction, uint64_t *last_version, struct users_costs *costs,
+		     struct error *error)
 {
 	MDB_val key = users_value_of(USERS_HEAD_KEY), value;
 	int code = mdb_get(transaction, users->table, &key, &value);
-	users->last_version = 0;
+	*last_version = 0;
+	costs->count = 0;
 	if (code == MDB_NOTFOUND)
 		return true;
 	if (code != 0)
 		return users_failed(error, code, "can't be read");
 	struct cursor cursor = cursor_over(users_slice_of(&value));
 	uint8_t layout = cursor_take_u8(&cursor);
-	users->last_version = cursor_take_u64le(&cursor);
+	*last_version = cursor_take_u64le(&cursor);
 	if (!cursor_ok(&cursor) || layout != USERS_LAYOUT)
 		return error_set(error, "user database: its layout is %u, this Postern knows %u", layout, USERS_LAYOUT);
-	return true;
+	return users_costs_decode(&cursor, costs) || error_set(error, "user database: its head is damaged");
 }
 
 static int write_head(struct users *users)
 {
-	uint8_t head[HEAD_BYTES] = { USERS_LAYOUT };
-	store_le(head + 1, users->last_version, 8);
-	MDB_val key = users_value_of(USERS_HEAD_KEY), value = users_value_of(slice_of(head, sizeof head));
+	uint8_t storage[HEAD_BYTES], version[8];
+	struct buffer head;
+	buffer_init(&head, storage, sizeof storage);
+	store_le(version, users->last_version, sizeof version);
+	buffer_append_byte(&head, USERS_LAYOUT);
+	buffer_append(&head, slice_of(version, sizeof version));
+	users_costs_encode(&head, &users->costs);
+	MDB_val key = users_value_of(USERS_HEAD_KEY), value = users_value_of(buffer_slice(&head));
 	return mdb_put(users->writer, users->table, &key, &value, 0);
 }
 
@@ -134,7 +141,7 @@ static bool open_table(struct users *users, struct error *error)
 		code = mdb_dbi_open(users->reader, NULL, 0, &users->table);
 	if (code != 0)
 		return users_failed(error, code, "can't be read");
-	bool known = read_head(users, users->reader, error);
+	bool known = users_read_head(users, users->reader, &users->last_version, &users->costs, error);
 	mdb_txn_reset(users->reader);
 	return known;
 }
@@ -219,6 +226,30 @@ static bool make_room(struct users *users, struct error *error)
 	return code == 0 || users_failed(error, code, "can't grow");
 }
 
+/* Users and no tally: an earlier Postern, which kept none, has changed the database last. */
+static bool count_costs(struct users *users, struct error *error)
+{
+	MDB_stat stat;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code = mdb_stat(users->writer, users->table, &stat);
+	if (code == 0 && (users->costs.count > 0 || stat.ms_entries <= 1))
+		return true;
+	if (code == 0)
+		code = mdb_cursor_open(users->writer, users->table, &cursor);
+	if (code != 0)
+		return users_failed(error, code, "can't be read");
+	while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		struct slice name;
+		struct user_record record;
+		bool counted = !users_record_decode(users_slice_of(&value), &name, &record) ||
+			       users_costs_add(&users->costs, record.hash);
+		(void)counted; /* what is no user, or of a cost too many, is left out */
+	}
+	mdb_cursor_close(cursor);
+	return code == MDB_NOTFOUND || users_failed(error, code, "can't be read");
+}
+
 bool users_write_begin(struct users *users, struct error *error)
 {
 	ASSERT(!users->writer);
@@ -232,7 +263,8 @@ bool users_write_begin(struct users *users, struct error *error)
 		users->writer = NULL;
 		return users_failed(error, code, "can't be changed");
 	}
-	if (read_head(users, users->writer, error))
+	if (users_read_head(users, users->writer, &users->last_version, &users->costs, error) &&
+	    count_costs(users, error))
 		return true;
 	users_write_abort(users);
 	return false;

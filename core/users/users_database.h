@@ -1,7 +1,8 @@
 /* The LMDB environment under the user database: opening it, transactions, growth. Private to core/users.
  *
- * One table, the environment's unnamed one. Its key USERS_HEAD_KEY (no name starts with that byte) holds the layout
- * and the version given last, which every change moves on in its own transaction: a version is never given twice. */
+ * One table, the environment's unnamed one. Its key USERS_HEAD_KEY (no name starts with that byte) holds the layout, the
+ * version given last and the tally of costs. Every change moves them on in its own transaction: a version is never given
+ * twice, and the tally is always right. */
 #ifndef POSTERN_USERS_USERS_DATABASE_H
 #define POSTERN_USERS_USERS_DATABASE_H
 
@@ -15,7 +16,8 @@ struct users {
 	MDB_txn *reader; /* of users_find(); reset between lookups, so that it holds no page from the writer */
 	MDB_txn *writer; /* the change or batch that is open, or NULL */
 	uint64_t last_version;
-	unsigned walks; /* that are running: the map may not move under them */
+	struct users_costs costs; /* as the writer will leave them */
+	unsigned walks;           /* that are running: the map may not move under them */
 	bool batching;
 	uint32_t batch_changes;
 	uint64_t batch_began_ms;
@@ -40,7 +42,11 @@ bool users_failed(struct error *error, int code, const char *what);
 MUST_USE int users_read_begin(struct users *users, MDB_txn **reader);
 MUST_USE int users_read_again(struct users *users, MDB_txn *reader);
 
-/* Opens users->writer, with room for what a batch can fill, and last_version; waits for the writer before. */
+/* What the head has in this transaction; a new database has no head, version 0 and no costs. */
+MUST_USE bool users_read_head(const struct users *users, MDB_txn *transaction, uint64_t *last_version,
+			      struct users_costs *costs, struct error *error);
+
+/* Opens users->writer, with room for what a batch can fill, last_version and costs; waits for the writer before. */
 MUST_USE bool users_write_begin(struct users *users, struct error *error);
 /* The transaction is over afterwards, whatever the answer. */
 MUST_USE bool users_write_commit(struct users *users, struct error *error);

@@ -412,6 +412,30 @@ static void what_is_exported_can_be_imported(void **state)
 	assert_true(signs_in("a", "right") && !signs_in("c", "right"));
 }
 
+#define OUTPUT "$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
+
+static void hashes_of_other_costs_are_told_and_bounded(void **state)
+{
+	struct fixture *fixture = *state;
+	char text[2048];
+	snprintf(text, sizeof text, "a:%s\n", hash);
+	assert_int_equal(call_with(fixture, "user import -c conf -", text), 0);
+	assert_string_equal(fixture->err, "");
+	assert_int_equal(call_with(fixture, "user import -c conf -", "b:$argon2id$v=19$m=65536,t=1,p=1" OUTPUT "\n"),
+			 0);
+	ASSERT_SAID(fixture->err, "hashes of 2 costs are in the database now");
+	ASSERT_SAID(fixture->err, "1.5 times the usual work");
+	text[0] = 0;
+	for (unsigned i = 0; i < LIMIT_HASH_COSTS; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text),
+			 "user%u:$argon2id$v=19$m=%u,t=1,p=1" OUTPUT "\n", i, 100 + i);
+	assert_int_equal(call_with(fixture, "user import -c conf -", text), 1);
+	ASSERT_SAID(fixture->err, ":7: the hash's memory and passes are like no other's here");
+	ASSERT_SAID(fixture->err, ":8: the hash's memory");
+	ASSERT_SAID(fixture->out, "imported 6 users");
+	assert_int_equal(call_with(fixture, "user passwd -c conf --password-stdin b", "x\n"), 0);
+}
+
 static void many_passwords_are_hashed_side_by_side(void **state)
 {
 	enum { USERS = 24 };
@@ -444,6 +468,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_import_goes_on_behind_wrong_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lines_of_any_length_are_told_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_exported_can_be_imported, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hashes_of_other_costs_are_told_and_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_passwords_are_hashed_side_by_side, set_up, tear_down),
 	};
 	if (!secret_setup() || !password_hash(hash, SLICE_LITERAL("right")))

@@ -65,31 +65,58 @@ static uint64_t time_one(struct fixture *fixture, const char *name)
 	return cpu_time_us(fixture) - began_us;
 }
 
-/* How much longer the one takes than the other, in per cent: of medians, taken in turn. */
-static double compare_unknown_with_wrong(struct fixture *fixture)
+enum { NAMES = 4, ROUNDS = 7 };
+
+/* How much longer the slowest takes than the fastest, in per cent: of medians, taken in turn. */
+static double compare_names(struct fixture *fixture, const char *const names[NAMES])
 {
-	enum { ROUNDS = 9 };
-	uint64_t unknown[ROUNDS], wrong[ROUNDS];
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		unknown[i] = time_one(fixture, "mallory");
-		wrong[i] = time_one(fixture, "bob");
+	uint64_t times[NAMES][ROUNDS], fastest = UINT64_MAX, slowest = 0;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		for (unsigned k = 0; k < NAMES; k++)
+			times[k][i] = time_one(fixture, names[k]);
+	for (unsigned k = 0; k < NAMES; k++) {
+		qsort(times[k], ROUNDS, sizeof times[k][0], compare_times);
+		uint64_t median = times[k][ROUNDS / 2];
+		print_message("    %s: %llu us of CPU\n", names[k], (unsigned long long)median);
+		fastest = median < fastest ? median : fastest;
+		slowest = median > slowest ? median : slowest;
 	}
-	qsort(unknown, ROUNDS, sizeof unknown[0], compare_times);
-	qsort(wrong, ROUNDS, sizeof wrong[0], compare_times);
-	double ratio = (double)unknown[ROUNDS / 2] / (double)wrong[ROUNDS / 2];
-	print_message("    unknown %llu us, wrong %llu us of CPU\n", (unsigned long long)unknown[ROUNDS / 2],
-		      (unsigned long long)wrong[ROUNDS / 2]);
-	return 100 * (ratio < 1 ? 1 / ratio - 1 : ratio - 1);
+	return 100 * ((double)slowest / (double)fastest - 1);
 }
 
 /* Other work on the machine may spoil a measurement, but not three. */
-static void unknown_users_take_the_time_of_wrong_passwords(void **state)
+static void assert_same_time(struct fixture *fixture, const char *const names[NAMES])
 {
-	struct fixture *fixture = *state;
 	double difference = 100;
 	for (unsigned tries = 0; tries < 3 && difference >= 20; tries++)
-		difference = compare_unknown_with_wrong(fixture);
+		difference = compare_names(fixture, names);
 	assert_true(difference < 20);
+}
+
+static void unknown_users_take_the_time_of_wrong_passwords(void **state)
+{
+	static const char *const names[NAMES] = { "mallory", "bob", "off", "a b" };
+	assert_same_time(*state, names);
+}
+
+/* One costs next to nothing, the other half of the usual. */
+static void who_has_an_imported_hash_is_not_told_by_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error error;
+	static const char *const hashes[] = {
+		"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", /* password */
+		"$argon2i$v=19$m=32768,t=2,p=1$c29tZXNhbHQ$lPDHmOTbbL/DCPkEffSNrhTyRIaXZdjg",
+	};
+	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("dora"), hashes[0], false, &error), USERS_OK);
+	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("emil"), hashes[1], false, &error), USERS_OK);
+	static const char *const names[NAMES] = { "mallory", "bob", "dora", "emil" };
+	assert_same_time(fixture, names);
+	/* Who has the right password does not pay for that. */
+	uint64_t began_us = cpu_time_us(fixture);
+	assert_int_equal(sign_in(fixture, "dora", "password"), SIGN_IN_OK);
+	uint64_t right_us = cpu_time_us(fixture) - began_us;
+	assert_true(right_us < time_one(fixture, "dora") / 5);
 }
 
 /* The deadline is one that this machine's hashing, under its present load, keeps with ease. */
@@ -125,6 +152,8 @@ static int run_all(void)
 		cmocka_unit_test_setup_teardown(real_hashers_tell_right_from_wrong, set_up_with_hasher, tear_down),
 		cmocka_unit_test_setup_teardown(a_remembered_login_costs_microseconds, set_up_with_hasher, tear_down),
 		cmocka_unit_test_setup_teardown(unknown_users_take_the_time_of_wrong_passwords, set_up_with_hasher,
+						tear_down),
+		cmocka_unit_test_setup_teardown(who_has_an_imported_hash_is_not_told_by_time, set_up_with_hasher,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_killed_hasher_costs_its_job_only, set_up_patient, tear_down),
 	};

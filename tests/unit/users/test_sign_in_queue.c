@@ -162,13 +162,22 @@ static void packets_are_whole_or_refused(void **state)
 	buffer_init(&packet, storage, HASHER_JOB_BYTES);
 	struct hasher_job job = { .job = UINT64_MAX - 1,
 				  .hash = slice_of(hash, LIMIT_HASH_TEXT_BYTES - 1),
-				  .password = slice_of(password, LIMIT_PASSWORD_BYTES) },
+				  .password = slice_of(password, LIMIT_PASSWORD_BYTES),
+				  .costs_count = LIMIT_HASH_COSTS },
 			  got;
+	for (unsigned i = 0; i < LIMIT_HASH_COSTS; i++)
+		job.costs[i] = (struct password_cost){ (uint8_t)(i % 2), UINT32_MAX - i, i };
 	assert_true(hasher_job_encode(&packet, &job));
 	assert_true(hasher_job_decode(buffer_slice(&packet), &got));
 	assert_true(got.job == job.job && slice_equal(got.hash, job.hash) && slice_equal(got.password, job.password));
+	assert_int_equal(got.costs_count, LIMIT_HASH_COSTS);
+	for (unsigned i = 0; i < LIMIT_HASH_COSTS; i++)
+		assert_true(password_cost_equal(&got.costs[i], &job.costs[i]));
 	for (size_t size = 0; size < packet.size; size++)
 		assert_false(hasher_job_decode(slice_of(storage, size), &got));
+	storage[packet.size - LIMIT_HASH_COSTS * HASHER_COST_BYTES - 1]++;
+	assert_false(hasher_job_decode(buffer_slice(&packet), &got));
+	storage[packet.size - LIMIT_HASH_COSTS * HASHER_COST_BYTES - 1]--;
 	assert_false(hasher_job_decode(slice_of(storage, packet.size + 1), &got));
 	job.password.size++;
 	buffer_clear(&packet);

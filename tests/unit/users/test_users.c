@@ -10,6 +10,7 @@
 
 #include "core/base/buffer.h"
 #include "core/users/users.h"
+#include "core/users/users_database.h"
 #include "core/users/users_record.h"
 #include "tests/unit/users/scratch.h"
 
@@ -190,6 +191,114 @@ static void a_disabled_user_stays_so_under_a_new_password(void **state)
 	assert_int_equal(users_set_disabled(users, SLICE_LITERAL("bob"), false, &error), USERS_OK);
 	assert_int_equal(find(users, "bob", &record), USERS_OK);
 	assert_false(record.disabled);
+}
+
+/* --- what hashes cost --- */
+
+#define OUTPUT "$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
+
+/* Compared with a count of the users that are there. */
+static bool count_cost(void *context, struct slice name, const struct user_record *record)
+{
+	(void)name;
+	struct password_cost cost;
+	struct users_costs *costs = context;
+	unsigned at = 0;
+	if (!password_cost_of(record->hash, &cost))
+		return true;
+	while (at < costs->count && !password_cost_equal(&costs->rows[at].cost, &cost))
+		at++;
+	if (at == costs->count)
+		costs->rows[costs->count++] = (struct users_cost){ cost, 0 };
+	costs->rows[at].users++;
+	return true;
+}
+
+static uint64_t users_of(const struct users_costs *costs, const struct password_cost *cost)
+{
+	for (unsigned i = 0; i < costs->count; i++)
+		if (password_cost_equal(&costs->rows[i].cost, cost))
+			return costs->rows[i].users;
+	return 0;
+}
+
+static void assert_tally(struct users *users)
+{
+	struct users_costs told, counted = { 0 };
+	assert_true(users_costs(users, &told));
+	assert_true(users_walk(users, count_cost, &counted, NULL));
+	struct password_cost usual = password_usual_cost();
+	if (counted.count == 0)
+		counted = (struct users_costs){ 1, { { usual, 0 } } };
+	assert_int_equal(told.count, counted.count);
+	for (unsigned i = 0; i < told.count; i++)
+		assert_true(users_of(&counted, &told.rows[i].cost) == told.rows[i].users);
+}
+
+static void the_tally_of_costs_agrees_with_the_users(void **state)
+{
+	enum { STEPS = 600, NAMES = 24, KINDS = LIMIT_HASH_COSTS + 2 };
+	struct users *users = ((struct fixture *)*state)->users;
+	struct error error;
+	unsigned refused = 0;
+	assert_tally(users);
+	srand(7);
+	for (unsigned i = 0; i < STEPS; i++) {
+		char name[16], hash[LIMIT_HASH_TEXT_BYTES];
+		snprintf(name, sizeof name, "user%d", rand() % NAMES);
+		snprintf(hash, sizeof hash, "$argon2id$v=19$m=%d,t=2,p=1" OUTPUT, 65536 + rand() % KINDS);
+		if (i % 50 == 0)
+			users_batch_begin(users);
+		if (rand() % 3 == 0)
+			assert_int_not_equal(users_remove(users, slice_from_text(name), &error), USERS_FAILED);
+		else
+			refused += put(users, name, hash, rand() % 4) == USERS_TOO_MANY_COSTS;
+		if (i % 50 == 10)
+			assert_true(users_batch_end(users, &error));
+		if (i % 50 >= 10)
+			assert_tally(users);
+	}
+	assert_true(refused > 0);
+	/* A password that is set here always has room. */
+	assert_int_equal(put(users, "usual", HASH_A, true), USERS_OK);
+	assert_tally(users);
+}
+
+/* One process changes, the other knows. */
+static void costs_are_those_that_hold_now(void **state)
+{
+	struct fixture *fixture = *state;
+	struct users *reader = open_or_die(&fixture->scratch, true);
+	struct users_costs costs;
+	assert_int_equal(put(fixture->users, "a", "$argon2i$v=19$m=4096,t=3,p=1" OUTPUT, false), USERS_OK);
+	assert_true(users_costs(reader, &costs) && costs.count == 1 && costs.rows[0].users == 1);
+	assert_true(costs.rows[0].cost.kind == PASSWORD_ARGON2I && costs.rows[0].cost.memory_kib == 4096 &&
+		    costs.rows[0].cost.passes == 3);
+	assert_int_equal(put(reader, "a", HASH_A, true), USERS_OK);
+	assert_true(users_costs(fixture->users, &costs) && costs.count == 1);
+	struct password_cost usual = password_usual_cost();
+	assert_true(password_cost_equal(&costs.rows[0].cost, &usual));
+	users_close(reader);
+}
+
+/* What a Postern that kept no tally has left is counted when something is changed. */
+static void users_without_a_tally_are_counted(void **state)
+{
+	struct users *users = ((struct fixture *)*state)->users;
+	struct error error;
+	struct users_costs costs;
+	assert_int_equal(put(users, "a", "$argon2id$v=19$m=4096,t=3,p=1" OUTPUT, false), USERS_OK);
+	assert_int_equal(put(users, "b", HASH_A, false), USERS_OK);
+	assert_true(users_write_begin(users, &error));
+	uint8_t head[9] = { USERS_LAYOUT, 2 };
+	MDB_val key = users_value_of(USERS_HEAD_KEY), value = users_value_of(slice_of(head, sizeof head));
+	assert_int_equal(mdb_put(users->writer, users->table, &key, &value, 0), 0);
+	assert_int_equal(mdb_txn_commit(users->writer), 0);
+	users->writer = NULL;
+	assert_true(users_costs(users, &costs) && costs.count == 1);
+	assert_int_equal(put(users, "c", HASH_A, false), USERS_OK);
+	assert_true(users_costs(users, &costs) && costs.count == 2);
+	assert_tally(users);
 }
 
 struct walk {
@@ -468,6 +577,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_put_is_found_without_case, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(versions_rise_and_are_never_given_twice, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(a_disabled_user_stays_so_under_a_new_password, set_up_open, tear_down),
+		cmocka_unit_test_setup_teardown(the_tally_of_costs_agrees_with_the_users, set_up_open, tear_down),
+		cmocka_unit_test_setup_teardown(costs_are_those_that_hold_now, set_up_open, tear_down),
+		cmocka_unit_test_setup_teardown(users_without_a_tally_are_counted, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(walking_goes_by_name_and_stops_when_told, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(a_batch_is_stored_at_its_end_and_when_it_is_old, set_up_open,
 						tear_down),
