@@ -24,7 +24,9 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *to)
 {
-	fputs("Postern, a mail submission server.\n\nusage: postern COMMAND [-c FILE] [option ...]\n\n", to);
+	fputs("Postern, a mail submission server.\n\nusage: postern COMMAND [-c FILE] [option ...]\n"
+	      "       postern --help|--version\n\n",
+	      to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
 	fputs("\n  -c FILE  the configuration; without it the embedded default in ./postern-data\n"
