@@ -319,6 +319,26 @@ static void name_taken(struct loop_op *op, const struct loop_completion *complet
 	loop_sync(spool->loop, op, spool->segments_fd, false, name_gone);
 }
 
+/* Replay goes by generation: what is written next must have the highest. */
+static void rename_to_next(struct spool *spool, struct segment *segment, uint32_t from)
+{
+	struct supply *supply = &spool->supply;
+	segment->new_generation = spool->segments.next_generation++;
+	segment_name_format(from, supply->name);
+	segment_name_format(segment->new_generation, supply->new_name);
+	loop_rename(spool->loop, &supply->op, spool->segments_fd, supply->name, supply->new_name, name_taken);
+}
+
+/* The folder's sync has failed: once more. Other segments may have got later generations meanwhile. */
+static void retire_renamed(struct spool *spool, struct segment *segment)
+{
+	uint32_t generation = segment->new_generation;
+	if (generation && generation + 1 != spool->segments.next_generation)
+		rename_to_next(spool, segment, generation);
+	else
+		loop_sync(spool->loop, &spool->supply.op, spool->segments_fd, false, name_gone);
+}
+
 static void retire(struct spool *spool, struct segment *segment)
 {
 	struct supply *supply = &spool->supply;
@@ -326,18 +346,14 @@ static void retire(struct spool *spool, struct segment *segment)
 	supply->running = true;
 	supply->retiring = segment;
 	if (segment->renamed) {
-		loop_sync(spool->loop, &supply->op, spool->segments_fd, false, name_gone);
-		return;
-	}
-	segment_name_format(segment->generation, supply->name);
-	if (segment->size != spool->segment_bytes || set->ready_count >= LIMIT_READY_SEGMENTS) {
+		retire_renamed(spool, segment);
+	} else if (segment->size != spool->segment_bytes || set->ready_count >= LIMIT_READY_SEGMENTS) {
 		segment->new_generation = 0;
+		segment_name_format(segment->generation, supply->name);
 		loop_unlink(spool->loop, &supply->op, spool->segments_fd, supply->name, name_taken);
-		return;
+	} else {
+		rename_to_next(spool, segment, segment->generation);
 	}
-	segment->new_generation = set->next_generation++;
-	segment_name_format(segment->new_generation, supply->new_name);
-	loop_rename(spool->loop, &supply->op, spool->segments_fd, supply->name, supply->new_name, name_taken);
 }
 
 /* --- what is next --- */

@@ -107,6 +107,11 @@ void sim_set_faults(struct sim *sim, unsigned faults)
 	sim->faults = faults;
 }
 
+void sim_fail_next(struct sim *sim, enum loop_op_kind kind)
+{
+	sim->fail_next = kind;
+}
+
 bool sim_is_idle(const struct sim *sim)
 {
 	return sim->idle;

@@ -67,6 +67,9 @@ struct loop *sim_loop_create(struct sim *sim);
 
 void sim_set_faults(struct sim *sim, unsigned faults);
 
+/* The next read, write or sync (LOOP_READ, …) of a file that begins fails as with SIM_DISK_ERROR, whatever `faults` says. */
+void sim_fail_next(struct sim *sim, enum loop_op_kind kind);
+
 /* True when the last turn waited for something that nobody but a client can do. */
 bool sim_is_idle(const struct sim *sim);
 

@@ -23,8 +23,12 @@ struct job {
 
 /* --- faults --- */
 
-static bool is_broken(struct sim *sim)
+static bool is_broken(struct sim *sim, const struct job *job)
 {
+	if (sim->fail_next == job->op->kind && !sim->survivor) {
+		sim->fail_next = LOOP_IDLE;
+		return true;
+	}
 	return sim_chance(sim, SIM_DISK_ERROR, ERROR_ONE_IN);
 }
 
@@ -57,7 +61,7 @@ static int32_t do_read(struct sim *sim, struct job *job)
 		return -EBADF;
 	if (sim_inode_is_directory(descriptor->inode))
 		return -EISDIR;
-	if (is_broken(sim))
+	if (is_broken(sim, job))
 		return -EIO;
 	struct slice bytes = sim_inode_bytes(descriptor->inode);
 	bytes = slice_skip(bytes, op->offset < bytes.size ? op->offset : bytes.size);
@@ -110,7 +114,7 @@ static int32_t do_write(struct sim *sim, struct job *job)
 			return -ENOSPC;
 		size -= grows - space;
 	}
-	bool fails = is_broken(sim);
+	bool fails = is_broken(sim, job);
 	if (size > 1 && (fails || sim_chance(sim, SIM_SHORT_IO, 4)))
 		size = 1 + sim_random(sim, size);
 	write_parts(inode, op, size);
@@ -127,7 +131,7 @@ static int32_t do_sync(struct sim *sim, struct job *job)
 	if (!descriptor || !descriptor->inode)
 		return -EBADF;
 	job->sync = sim_sync_begin(sim->disk, descriptor->inode, 0, UINT64_MAX);
-	job->sync_fails = is_broken(sim);
+	job->sync_fails = is_broken(sim, job);
 	return job->sync_fails ? -EIO : 0;
 }
 

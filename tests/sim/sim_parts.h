@@ -62,6 +62,7 @@ struct sim {
 	uint64_t random_state;
 	uint64_t hash;
 	unsigned faults;
+	enum loop_op_kind fail_next; /* LOOP_IDLE: none */
 	struct clock_now now;
 	struct sim_timeline timeline;
 	struct sim_loop *loop;
