@@ -1,6 +1,9 @@
 """`postern queue` beside a running server: held messages are seen, shown, released and removed, and outlive a restart."""
 
 import json
+import pathlib
+import subprocess
+import time
 
 import pytest
 
@@ -80,3 +83,48 @@ def test_release_after_the_route_has_changed(held):
     new = server.folder / "data" / "held" / "new"
     postern.wait_until(lambda: len(list(new.glob("*"))) == 2, 30, "two released messages are delivered")
     assert len(listed(server)) == 1
+
+
+def submit_held(server, count):
+    """With the load generator: one message at a time would take long."""
+    command = [postern.BUILD / "postern-bench", "stream", "--to", f"127.0.0.1:{server.tls}", "--host", "localhost"]
+    command += ["--ca", server.ca, "--user", postern.USER, "--password", postern.PASSWORD]
+    command += ["--rcpt", "someone@held.example", "--connections", "4", "--pipeline", "50", "--count", str(count)]
+    done = subprocess.run([*map(str, command), "--duration", "5min"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def peak_kib(process):
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+def list_slowly(server):
+    """The lines, when the first came, and the most memory that it took while nobody read on."""
+    began = time.monotonic()
+    command = [str(postern.POSTERN), "queue", "list", "-c", str(server.config)]
+    with subprocess.Popen(command, cwd=server.folder, stdout=subprocess.PIPE, text=True) as process:
+        lines = [process.stdout.readline()]
+        first_seconds = time.monotonic() - began
+        time.sleep(0.3)
+        waits = process.poll() is None
+        peak = peak_kib(process) if waits else 0
+        lines += process.stdout.readlines()
+        assert process.wait(60) == 0
+    return lines, first_seconds, peak
+
+
+def test_a_long_list_starts_at_once_and_takes_no_memory(make_server):
+    """What is listed goes out as it is read: a reader who stops stops the listing, which holds nothing of the rest."""
+    server = make_server()
+    server.add_user()
+    server.start()
+    submit_held(server, 2000)
+    lines, _, few_kib = list_slowly(server)
+    assert len(lines) == 2000
+    submit_held(server, 18000)
+    lines, first_seconds, many_kib = list_slowly(server)
+    assert len(lines) == len({line.split()[0] for line in lines}) == 20000
+    assert first_seconds < 2
+    assert few_kib > 0 and many_kib > 0, "the listing did not wait for its reader"
+    assert many_kib < few_kib + 2048
