@@ -94,6 +94,10 @@ enum {
 	LIMIT_CONTROL_LINE_BYTES = 256,         /* an order's name and an id */
 	LIMIT_CONTROL_MS = 10000,               /* from connecting to the request, and to take the answer */
 
+	/* --- connection rules --- */
+	LIMIT_RULES = 16 * 1024 *
+		      1024, /* prefixes or names in one table: 1 GiB while it is made; blocklists have 1 million */
+
 	/* --- configuration --- */
 	LIMIT_WORKERS = 64,
 	LIMIT_HASHERS = 64,

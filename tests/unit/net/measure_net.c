@@ -1,0 +1,124 @@
+/* Measures core/net; asserts nothing. Prints for each set of prefixes the time to make the tree, its bytes a prefix and
+ * the time of a lookup.
+ *
+ *   measure_net [prefixes, names and lines, 1000000]
+ *
+ * Each figure is the median of several runs. A lookup waits for the one before it, so its time is what a caller waits. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/net/radix.h"
+#include "tests/unit/net/measure_sets.h"
+
+static volatile uint32_t sink; /* so that nothing is left out as useless */
+
+enum { RUNS = 5, LOOKUPS = 1 << 20 };
+
+static double seconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+static double median(double times[RUNS])
+{
+	qsort(times, RUNS, sizeof *times, compare_times);
+	return times[RUNS / 2];
+}
+
+static void *must(void *memory)
+{
+	if (memory)
+		return memory;
+	fprintf(stderr, "no memory\n");
+	exit(1);
+}
+
+/* --- prefixes --- */
+
+static struct radix_tree *build(const struct net_prefix *prefixes, uint32_t count, double *took)
+{
+	struct radix_builder builder;
+	double began = seconds();
+	radix_builder_init(&builder);
+	for (uint32_t i = 0; i < count; i++)
+		if (!radix_builder_add(&builder, &prefixes[i], i, 0))
+			must(NULL);
+	struct radix_tree *tree = must(radix_build(&builder, NULL, NULL));
+	*took = seconds() - began;
+	return tree;
+}
+
+/* The processor may begin a lookup before the one before it is done, unless it waits to know that one's rule. */
+static double find_all(const struct radix_tree *tree, const struct net_address *addresses, bool waits)
+{
+	uint32_t rule = 0, sum = 0;
+	double began = seconds();
+	for (uint32_t i = 0; i < LOOKUPS; i++) {
+		struct net_address address = addresses[i];
+		if (waits)
+			address.bytes[0] ^= (uint8_t)(rule >> 31); /* never set */
+		rule = radix_find(tree, &address);
+		sum += rule;
+	}
+	sink = sum;
+	return (seconds() - began) / LOOKUPS;
+}
+
+static double walk_all(const struct radix_tree *tree, size_t *ranges)
+{
+	struct radix_walk walk = radix_walk_from_start(tree);
+	struct radix_range range;
+	double began = seconds();
+	for (*ranges = 0; radix_walk_next(&walk, &range);)
+		++*ranges;
+	return seconds() - began;
+}
+
+static void measure_set(enum measure_set set, uint32_t count)
+{
+	struct measure_random random = { 7 };
+	struct net_prefix *prefixes = must(malloc(count * sizeof *prefixes));
+	struct net_address *addresses = must(malloc(LOOKUPS * sizeof *addresses));
+	struct radix_tree *tree = NULL;
+	double times[RUNS], find_times[RUNS], wait_times[RUNS];
+	for (uint32_t i = 0; i < count; i++)
+		prefixes[i] = measure_set_prefix(set, i, &random);
+	for (uint32_t i = 0; i < LOOKUPS; i++)
+		addresses[i] = measure_address_in(&prefixes[measure_random_below(&random, count)], &random);
+	for (int i = 0; i < RUNS; i++) {
+		radix_destroy(tree);
+		tree = build(prefixes, count, &times[i]);
+	}
+	for (int i = 0; i < RUNS; i++)
+		find_times[i] = find_all(tree, addresses, false);
+	for (int i = 0; i < RUNS; i++)
+		wait_times[i] = find_all(tree, addresses, true);
+	size_t ranges;
+	double walk = walk_all(tree, &ranges);
+	printf("%-14s %8.0f ms %8.1f bytes/prefix %6.0f ns/lookup, %4.0f alone %10zu ranges walked in %.0f ms\n",
+	       measure_set_name(set), median(times) * 1e3, (double)radix_memory_bytes(tree) / count,
+	       median(find_times) * 1e9, median(wait_times) * 1e9, ranges, walk * 1e3);
+	radix_destroy(tree);
+	free(prefixes);
+	free(addresses);
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
+	if (count == 0)
+		return 64;
+	printf("%u prefixes\n", count);
+	for (enum measure_set set = 0; set < MEASURE_SETS; set++)
+		measure_set(set, count);
+	return 0;
+}
