@@ -89,12 +89,16 @@ static size_t fill(struct session *session, uint8_t *to, size_t room)
 	return size;
 }
 
-/* The rest is the next command: still in the turn, or in the block, where nothing moves it in this turn. */
+/* The rest is the next command. What came right into a block leaves it: a block may go with its message, while the turn
+ * goes on, and be the next message's. */
 static void give_back(struct session *session, struct slice rest, bool from_turn)
 {
-	if (from_turn)
-		rest = slice_of(session->turn.data - rest.size, session->turn.size + rest.size);
-	session->turn = rest;
+	if (from_turn) {
+		session->turn = slice_of(session->turn.data - rest.size, session->turn.size + rest.size);
+		return;
+	}
+	memcpy(session->worker->scratch, rest.data, rest.size);
+	session->turn = slice_of(session->worker->scratch, rest.size);
 }
 
 static bool take_text(struct session *session)

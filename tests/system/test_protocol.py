@@ -141,6 +141,25 @@ def test_pipelined_transactions(server):
         server.wait_for("pipeline@example.org", f"pipelined {number}")
 
 
+def test_commands_behind_a_message_that_goes(server):
+    """The memory of a message that is refused or given up must not be what the commands behind it are read from."""
+    one = f"MAIL FROM:<{postern.USER}>\r\nRCPT TO:<behind@example.org>\r\n"
+    with signed_in(server) as client:
+        client.send(one + "DATA\r\n")
+        assert [client.reply().code for _ in range(3)] == [250, 250, 354]
+        client.send("Subject: refused\r\n\r\nbare\nend\r\n.\r\n" + one + "DATA\r\n")
+        assert [client.reply().code for _ in range(4)] == [554, 250, 250, 354]
+        client.send(message("behind a refusal") + one + "BDAT 10\r\n")
+        assert [client.reply().code for _ in range(3)] == [250, 250, 250]
+        client.send("Subject: xRSET\r\n" + one + "NOOP\r\n" * 20)
+        assert [client.reply().code for _ in range(24)] == [250] * 24
+        client.expect("DATA", 354)
+        client.send(message("behind a reset"))
+        assert client.reply().code == 250
+    server.wait_for("behind@example.org", "behind a refusal")
+    server.wait_for("behind@example.org", "behind a reset")
+
+
 def test_chunks(server):
     text = b"Subject: chunks\r\n\r\nA line.\r\n.not stuffed\r\n"
     with signed_in(server) as client:
