@@ -11,9 +11,42 @@
 
 enum { LABEL_BYTES = 63 }; /* RFC 1035 §2.3.4 */
 
-static bool is_letter_or_digit(uint8_t c)
+/* What ASCII characters are, a bit each; one look at a table, as addresses are parsed for every message. */
+enum { LETTER_OR_DIGIT = 1, ATEXT = 2 };
+
+#define LETTERS_AND_DIGITS(from, to) [(from)...(to)] = LETTER_OR_DIGIT | ATEXT
+static const uint8_t classes[256] = {
+	LETTERS_AND_DIGITS('a', 'z'),
+	LETTERS_AND_DIGITS('A', 'Z'),
+	LETTERS_AND_DIGITS('0', '9'),
+	['!'] = ATEXT,
+	['#'] = ATEXT,
+	['$'] = ATEXT,
+	['%'] = ATEXT,
+	['&'] = ATEXT,
+	['\''] = ATEXT,
+	['*'] = ATEXT,
+	['+'] = ATEXT,
+	['-'] = ATEXT,
+	['/'] = ATEXT,
+	['='] = ATEXT,
+	['?'] = ATEXT,
+	['^'] = ATEXT,
+	['_'] = ATEXT,
+	['`'] = ATEXT,
+	['{'] = ATEXT,
+	['|'] = ATEXT,
+	['}'] = ATEXT,
+	['~'] = ATEXT,
+};
+
+/* How many characters in front are of the class. */
+static size_t take_class(struct slice text, uint8_t class)
 {
-	return (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+	size_t size = 0;
+	while (size < text.size && classes[text.data[size]] & class)
+		size++;
+	return size;
 }
 
 static bool starts_with(struct slice text, uint8_t byte)
@@ -35,27 +68,13 @@ static bool has_wide(struct slice text)
 	return false;
 }
 
-static size_t take_atext(struct slice text)
-{
-	static const char specials[] = "!#$%&'*+-/=?^_`{|}~";
-	if (text.size && (is_letter_or_digit(text.data[0]) || (text.data[0] && strchr(specials, text.data[0]))))
-		return 1;
-	return take_wide(text);
-}
-
-/* Let-dig, or U-label's letters. */
-static size_t take_letter_or_digit(struct slice text)
-{
-	return text.size && is_letter_or_digit(text.data[0]) ? 1 : take_wide(text);
-}
-
 /* --- local parts --- */
 
 static size_t take_atom(struct slice text)
 {
 	struct slice rest = text;
 	size_t size;
-	while ((size = take_atext(rest)))
+	while ((size = take_class(rest, ATEXT)) || (size = take_wide(rest)))
 		rest = slice_skip(rest, size);
 	return text.size - rest.size;
 }
@@ -112,7 +131,9 @@ static size_t take_label(struct slice text)
 	struct slice rest = text;
 	size_t taken = 0;
 	for (;;) {
-		size_t size = take_letter_or_digit(rest);
+		size_t size = take_class(rest, LETTER_OR_DIGIT); /* Let-dig, or U-label's letters */
+		if (size == 0)
+			size = take_wide(rest);
 		bool hyphen = size == 0 && taken && starts_with(rest, '-');
 		if (size == 0 && !hyphen)
 			break;

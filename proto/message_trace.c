@@ -6,8 +6,8 @@
  *           for <user@example.net>;
  *           Tue, 24 Nov 2026 10:11:12 +0000
  *
- * The client chose its name and the recipient: both are written only where the grammar of addresses leaves them no byte
- * that means anything in a header. */
+ * The client chose its name and the recipient: neither has a byte that means anything in a header. The name is looked at
+ * here, as EHLO takes more than the grammar does; the recipient was when RCPT came. */
 #include "proto/message_trace.h"
 
 #include <time.h>
@@ -101,8 +101,8 @@ static void write_protocol(struct buffer *out, const struct message_trace *trace
 
 static void write_recipient(struct buffer *out, const struct message_trace *trace)
 {
-	struct address address;
-	if (trace->recipient.size == 0 || address_parse(trace->recipient, trace->smtputf8, &address) != ADDRESS_OK)
+	/* Not <postmaster>, which has no domain: "for" names a mailbox. */
+	if (slice_find(trace->recipient, '@') == trace->recipient.size)
 		return;
 	buffer_append_text(out, "\r\n\tfor <");
 	buffer_append(out, trace->recipient);
@@ -124,7 +124,7 @@ static void write_received(struct buffer *out, const struct message_trace *trace
 	buffer_append(out, trace->id);
 	write_recipient(out, trace);
 	buffer_append_text(out, ";\r\n\t");
-	(void)message_date_write(out, trace->unix_us);
+	buffer_append(out, trace->date);
 	buffer_append_text(out, "\r\n");
 }
 
@@ -133,7 +133,7 @@ bool message_trace_write(struct buffer *out, const struct message_trace *trace)
 	write_received(out, trace);
 	if (trace->add_date) {
 		buffer_append_text(out, "Date: ");
-		(void)message_date_write(out, trace->unix_us);
+		buffer_append(out, trace->date);
 		buffer_append_text(out, "\r\n");
 	}
 	if (trace->add_message_id) {

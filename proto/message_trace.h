@@ -6,7 +6,7 @@
 #include "core/base/buffer.h"
 #include "core/base/slice.h"
 
-enum { MESSAGE_TRACE_BYTES = 1500 };
+enum { MESSAGE_TRACE_BYTES = 1500, MESSAGE_DATE_BYTES = 48 };
 
 struct message_trace {
 	struct slice client_name;    /* EHLO's argument; what is no domain or literal is written as "unknown" */
@@ -14,7 +14,8 @@ struct message_trace {
 	                                (received { client = hide }) */
 	struct slice hostname;       /* ours */
 	struct slice id;             /* the message id that the client is told too */
-	struct slice recipient;      /* for the "for" clause; empty: none (more than one recipient, or hidden) */
+	struct slice recipient;      /* for the "for" clause, a path that was parsed (address.h); empty: none (more than
+	                                one recipient, or hidden) */
 	const char *tls_version;     /* NULL outside TLS */
 	const char *tls_cipher;
 	unsigned tls_bits;
@@ -23,14 +24,14 @@ struct message_trace {
 	bool add_date;
 	bool add_message_id;
 	bool add_empty_line; /* BODY_NO_HEADER: or the text's first line would read as part of the header */
-	int64_t unix_us;
+	struct slice date; /* of message_date_write() */
 };
 
 /* Folded lines with CRLF, none over 998 bytes whatever the client said. False when it does not fit in `out`;
  * MESSAGE_TRACE_BYTES are enough always. */
 MUST_USE bool message_trace_write(struct buffer *out, const struct message_trace *trace);
 
-/* "Tue, 24 Nov 2026 10:11:12 +0000" */
+/* "Tue, 24 Nov 2026 10:11:12 +0000", at most MESSAGE_DATE_BYTES. */
 bool message_date_write(struct buffer *out, int64_t unix_us);
 
 #endif

@@ -92,13 +92,16 @@ static bool on_first_line(const struct smtp_body *body)
 	return body->header_size == body->line_size;
 }
 
+/* What may be in a field's name (RFC 5322 §3.6.8). */
+static bool is_name_byte(uint8_t byte)
+{
+	return byte > ' ' && byte < 0x7f && byte != ':';
+}
+
 static void step_line_start(struct smtp_body *body, uint8_t byte)
 {
-	body->name_size = 0;
 	if (byte == '\r')
 		body->header = HEADER_EMPTY_LINE;
-	else if (byte > ' ' && byte < 0x7f && byte != ':')
-		body->header = HEADER_NAME;
 	else if ((byte == ' ' || byte == '\t') && body->header == HEADER_LINE_START)
 		body->header = HEADER_VALUE;
 	else
@@ -112,11 +115,12 @@ static void step_name(struct smtp_body *body, uint8_t byte)
 		note_field(body);
 	} else if (byte == ' ' || byte == '\t') {
 		body->header = HEADER_NAME_BLANK;
-	} else if (body->header == HEADER_NAME_BLANK || byte < ' ' || byte > 0x7e) {
+	} else {
 		end_header_early(body, on_first_line(body));
 	}
 }
 
+/* One byte that is neither of a name nor of a value. */
 static void step_header(struct smtp_body *body, uint8_t byte)
 {
 	body->header_size++;
@@ -127,12 +131,21 @@ static void step_header(struct smtp_body *body, uint8_t byte)
 		step_name(body, byte);
 	else if (body->header == HEADER_EMPTY_LINE)
 		end_header(body);
+}
 
-	if (body->header == HEADER_NAME && body->name_size <= sizeof body->name) {
+/* The part of a field's name that is there. Answers how much that was. */
+static size_t take_name(struct smtp_body *body, struct slice text)
+{
+	size_t size = 0;
+	for (; size < text.size && is_name_byte(text.data[size]); size++) {
 		if (body->name_size < sizeof body->name)
-			body->name[body->name_size] = ascii_lower(byte);
-		body->name_size++;
+			body->name[body->name_size] = ascii_lower(text.data[size]);
+		if (body->name_size <= sizeof body->name)
+			body->name_size++;
 	}
+	body->header_size += (uint32_t)size;
+	body->line_size += (uint32_t)size;
+	return size;
 }
 
 /* A field's text up to the end of its line, which is not looked at. Answers how much that was. */
@@ -156,11 +169,20 @@ static size_t take_value(struct smtp_body *body, struct slice text)
 static struct slice account_header(struct smtp_body *body, struct slice text)
 {
 	while (text.size && body->header != HEADER_OVER) {
-		size_t size = 1;
+		size_t size = 0;
+		if ((body->header == HEADER_FIRST_LINE || body->header == HEADER_LINE_START) &&
+		    is_name_byte(text.data[0])) {
+			body->header = HEADER_NAME;
+			body->name_size = 0;
+		}
 		if (body->header == HEADER_VALUE)
 			size = take_value(body, text);
-		else
+		else if (body->header == HEADER_NAME)
+			size = take_name(body, text);
+		if (size == 0) {
 			step_header(body, text.data[0]);
+			size = 1;
+		}
 		text = slice_skip(text, size);
 		if (body->header_size > LIMIT_HEADER_BYTES)
 			set_fault(body, BODY_HEADER_TOO_LONG);

@@ -10,10 +10,9 @@ enum {
 	ONE_WORD = COMMAND_HAS_NO_ARGUMENT,
 };
 
+#define AT(text, i) ((i) < sizeof(text) - 1 ? (uint64_t)(uint8_t)(text)[(i) < sizeof(text) ? (i) : 0] << 8 * (i) : 0)
 #define VERB(text)                                                                                                     \
-	{                                                                                                              \
-		(const uint8_t *)(text), sizeof(text) - 1                                                              \
-	}
+	(AT(text, 0) | AT(text, 1) | AT(text, 2) | AT(text, 3) | AT(text, 4) | AT(text, 5) | AT(text, 6) | AT(text, 7))
 
 static const struct smtp_command commands[] = {
 	{ VERB("EHLO"), COMMAND_NEEDS_ARGUMENT, 0, ANY_STATE, smtp_run_ehlo, NULL },
@@ -46,10 +45,24 @@ static const struct smtp_command commands[] = {
 	{ VERB("CONNECT"), 0, 0, ANY_STATE, smtp_run_foreign, NULL },
 };
 
+/* A verb as one number; 0: longer than any there is. */
+static uint64_t verb_key(struct slice verb)
+{
+	uint64_t key = 0;
+	if (verb.size > sizeof key)
+		return 0;
+	for (size_t i = 0; i < verb.size; i++) {
+		uint8_t c = verb.data[i];
+		key |= (uint64_t)(c >= 'a' && c <= 'z' ? c - 32 : c) << 8 * i;
+	}
+	return key;
+}
+
 const struct smtp_command *smtp_command_find(struct slice verb)
 {
-	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		if (slice_equal_nocase(verb, commands[i].verb))
+	uint64_t key = verb_key(verb);
+	for (size_t i = 0; key && i < sizeof commands / sizeof commands[0]; i++)
+		if (commands[i].verb == key)
 			return &commands[i];
 	return NULL;
 }

@@ -22,7 +22,7 @@ typedef enum smtp_action smtp_command_refuse(struct smtp_session *session, struc
 					     enum smtp_status refusal, struct buffer *out);
 
 struct smtp_command {
-	struct slice verb;
+	uint64_t verb; /* in capitals, its first letter in the lowest byte */
 	uint8_t flags;
 	uint8_t out_of_order; /* enum smtp_status of a state that is not among … */
 	uint16_t states;      /* … these bits of enum smtp_state */

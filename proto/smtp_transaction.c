@@ -32,6 +32,12 @@ static bool skip_keyword(struct slice *argument, struct slice keyword)
 	return true;
 }
 
+static void set_path(struct smtp_session *session, const struct address *address)
+{
+	session->path = address->text;
+	session->path_local_size = (uint8_t)address->local.size;
+}
+
 static enum smtp_status parse_mail(struct smtp_session *session, struct slice argument)
 {
 	struct address address;
@@ -44,7 +50,7 @@ static enum smtp_status parse_mail(struct smtp_session *session, struct slice ar
 	enum smtp_status status = smtp_parameters_mail(session, slice_skip(argument, size));
 	if (status != SMTP_OK)
 		return status;
-	session->path = address.text;
+	set_path(session, &address);
 	return address.needs_utf8 && !session->transaction.smtputf8 ? SMTP_ADDRESS_NEEDS_SMTPUTF8 : SMTP_OK;
 }
 
@@ -78,7 +84,7 @@ static enum smtp_status parse_rcpt(struct smtp_session *session, struct slice ar
 	enum smtp_status status = smtp_parameters_rcpt(slice_skip(argument, size));
 	if (status != SMTP_OK)
 		return status;
-	session->path = address.text;
+	set_path(session, &address);
 	if (profile->recipients && session->transaction.recipients >= profile->recipients)
 		return SMTP_TOO_MANY_RECIPIENTS;
 	return SMTP_OK;

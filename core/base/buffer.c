@@ -5,34 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-bool buffer_append(struct buffer *buffer, struct slice bytes)
-{
-	if (bytes.size > buffer_room(buffer)) {
-		buffer->overflow = true;
-		return false;
-	}
-	if (bytes.size)
-		memcpy(buffer->data + buffer->size, bytes.data, bytes.size);
-	buffer->size += bytes.size;
-	return true;
-}
-
-bool buffer_append_text(struct buffer *buffer, const char *text)
-{
-	return buffer_append(buffer, slice_from_text(text));
-}
-
-bool buffer_append_byte(struct buffer *buffer, uint8_t byte)
-{
-	return buffer_append(buffer, slice_of(&byte, 1));
-}
-
 bool buffer_append_number(struct buffer *buffer, uint64_t number)
 {
-	char digits[20];
+	uint8_t digits[20];
 	size_t at = sizeof digits;
 	do {
-		digits[--at] = (char)('0' + number % 10);
+		digits[--at] = (uint8_t)('0' + number % 10);
 		number /= 10;
 	} while (number);
 	return buffer_append(buffer, slice_of(digits + at, sizeof digits - at));

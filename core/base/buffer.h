@@ -41,10 +41,35 @@ static inline void buffer_clear(struct buffer *buffer)
 }
 
 /* Each answers false, appends nothing and sets `overflow` where the bytes do not fit. The flag stays until
- * buffer_clear(), so a run of appends may be checked once at its end. */
-bool buffer_append(struct buffer *buffer, struct slice bytes);
-bool buffer_append_text(struct buffer *buffer, const char *text);
-bool buffer_append_byte(struct buffer *buffer, uint8_t byte);
+ * buffer_clear(), so a run of appends may be checked once at its end. Inline, so that text known to the compiler becomes a
+ * few stores: replies and trace fields are made of such pieces. */
+static inline bool buffer_append(struct buffer *buffer, struct slice bytes)
+{
+	if (bytes.size > buffer_room(buffer)) {
+		buffer->overflow = true;
+		return false;
+	}
+	if (bytes.size)
+		memcpy(buffer->data + buffer->size, bytes.data, bytes.size);
+	buffer->size += bytes.size;
+	return true;
+}
+
+static inline bool buffer_append_text(struct buffer *buffer, const char *text)
+{
+	return buffer_append(buffer, slice_from_text(text));
+}
+
+static inline bool buffer_append_byte(struct buffer *buffer, uint8_t byte)
+{
+	if (buffer_room(buffer) == 0) {
+		buffer->overflow = true;
+		return false;
+	}
+	buffer->data[buffer->size++] = byte;
+	return true;
+}
+
 bool buffer_append_number(struct buffer *buffer, uint64_t number);
 bool buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 

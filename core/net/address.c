@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "core/base/buffer.h"
+
 enum { PORT_MOST = 65535 };
 
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
@@ -34,11 +36,23 @@ struct net_address net_address_from_socket(const struct sockaddr_storage *socket
 	return address;
 }
 
+/* The C library's goes through printf. */
+static void format_ipv4(const uint8_t bytes[4], char text[NET_ADDRESS_TEXT_BYTES])
+{
+	struct buffer out;
+	buffer_init(&out, text, NET_ADDRESS_TEXT_BYTES);
+	for (int i = 0; i < 4; i++) {
+		buffer_append_number(&out, bytes[i]);
+		buffer_append_byte(&out, i < 3 ? '.' : 0);
+	}
+}
+
 /* inet_ntop() writes IPv6 as RFC 5952 recommends. */
 void net_address_format(const struct net_address *address, char text[NET_ADDRESS_TEXT_BYTES])
 {
-	int family = address->family == 4 ? AF_INET : AF_INET6;
-	if (address->family == 0 || !inet_ntop(family, address->bytes, text, NET_ADDRESS_TEXT_BYTES))
+	if (address->family == 4)
+		format_ipv4(address->bytes, text);
+	else if (address->family != 6 || !inet_ntop(AF_INET6, address->bytes, text, NET_ADDRESS_TEXT_BYTES))
 		strcpy(text, "unknown");
 }
 

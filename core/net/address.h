@@ -15,7 +15,7 @@ struct net_address {
 	uint8_t family; /* 4, 6; 0: unknown */
 };
 
-enum { NET_ADDRESS_TEXT_BYTES = 64 };
+enum { NET_ADDRESS_TEXT_BYTES = 46 }; /* INET6_ADDRSTRLEN */
 
 struct net_address net_address_from_socket(const struct sockaddr_storage *address);
 

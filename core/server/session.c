@@ -9,14 +9,20 @@
 
 /* --- logging --- */
 
+#define IPV6_PREFIX "IPv6:"
+
+struct slice session_client_address(const struct session *session)
+{
+	struct slice literal = slice_of(session->client, session->client_size);
+	return session->peer.family == 6 ? slice_skip(literal, sizeof IPV6_PREFIX - 1) : literal;
+}
+
 bool session_log(struct session *session, struct log_line *line, enum log_level level, const char *event)
 {
 	if (!log_begin(line, level, event))
 		return false;
-	char client[NET_ADDRESS_TEXT_BYTES];
-	net_address_format(&session->peer, client);
 	log_number(line, "session", (int64_t)session->number);
-	log_text(line, "client", client);
+	log_slice(line, "client", session_client_address(session));
 	log_text(line, "server", session->server->config->name);
 	return true;
 }
@@ -195,6 +201,10 @@ static void set_peer(struct session *session, int fd)
 	struct sockaddr_storage peer;
 	loop_peer_address(session->worker->loop, fd, &peer);
 	session->peer = net_address_from_socket(&peer);
+	size_t prefix = session->peer.family == 6 ? sizeof IPV6_PREFIX - 1 : 0;
+	memcpy(session->client, IPV6_PREFIX, prefix);
+	net_address_format(&session->peer, session->client + prefix);
+	session->client_size = (uint8_t)strlen(session->client);
 }
 
 static void begin(struct session *session, struct tls_session *tls)

@@ -37,6 +37,8 @@ enum session_block {
 	SESSION_BLOCK_SPOOL = 16,  /* the spool is busy */
 };
 
+enum { SESSION_CLIENT_BYTES = sizeof "IPv6:" - 1 + NET_ADDRESS_TEXT_BYTES };
+
 struct session {
 	struct stream stream;
 	struct smtp_session smtp;
@@ -56,6 +58,8 @@ struct session {
 	uint32_t messages;    /* accepted */
 	uint32_t text_bytes;  /* received since the rate was looked at */
 	struct net_address peer;
+	uint8_t client_size;
+	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
 	uint8_t phase;      /* enum session_phase */
 	uint8_t blocked;    /* enum session_block bits; 0: input is worked on */
 	bool held_large;    /* `held` is a large buffer */

@@ -1,12 +1,10 @@
 /* What the SMTP engine asks of its shell: judge a path, gather and commit a message, verify a sign-in. */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/relay/route.h"
 #include "core/server/session_parts.h"
 #include "core/spool/envelope.h"
 #include "crypto/secret.h"
-#include "proto/address.h"
 
 /* --- envelope and message --- */
 
@@ -39,12 +37,6 @@ static void log_refusal(struct session *session, const char *what, const struct 
 	log_end(&line);
 }
 
-static struct slice client_text(const struct session *session, char text[NET_ADDRESS_TEXT_BYTES])
-{
-	net_address_format(&session->peer, text);
-	return slice_from_text(text);
-}
-
 static enum smtp_status begin_message(struct session *session)
 {
 	const struct smtp_session *smtp = &session->smtp;
@@ -56,11 +48,10 @@ static enum smtp_status begin_message(struct session *session)
 		return SMTP_STORAGE_FULL;
 	unsigned flags = (smtp->transaction.smtputf8 ? ENVELOPE_SMTPUTF8 : 0) |
 			 (smtp->transaction.body_type == SMTP_BODY_8BITMIME ? ENVELOPE_8BITMIME : 0);
-	char client[NET_ADDRESS_TEXT_BYTES];
 	ASSERT(!session->message);
 	session->message = transaction_create(session->worker, session, flags,
 					      slice_from_text(session->login ? session->login : ""),
-					      client_text(session, client), smtp->path);
+					      session_client_address(session), smtp->path);
 	return session->message ? SMTP_SENDER_OK : SMTP_MEMORY_SHORT;
 }
 
@@ -68,16 +59,10 @@ static enum smtp_status add_recipient(struct session *session)
 {
 	struct worker *worker = session->worker;
 	struct slice path = session->smtp.path;
-	struct address address;
+	struct slice local = slice_first(path, session->smtp.path_local_size);
+	struct slice domain = slice_skip(path, local.size);
 	/* <postmaster> alone is ours (RFC 5321 §4.5.1). */
-	struct slice domain = slice_from_text(session->server->config->hostname);
-	struct slice local = path;
-	if (slice_find(path, '@') < path.size) {
-		if (address_parse(path, session->smtp.transaction.smtputf8, &address) != ADDRESS_OK)
-			return SMTP_MAILBOX_UNKNOWN;
-		domain = address.domain;
-		local = address.local;
-	}
+	domain = domain.size ? slice_skip(domain, 1) : slice_from_text(session->server->config->hostname);
 	const struct route *route = route_find(&worker->config->routes, domain);
 	char place[4096];
 	struct relay_facts facts = {
@@ -123,18 +108,12 @@ static void commit_message(struct session *session)
 	}
 	const struct smtp_session *smtp = &session->smtp;
 	const struct config_server *config = session->server->config;
-	char client[NET_ADDRESS_TEXT_BYTES] = "";
-	char literal[NET_ADDRESS_TEXT_BYTES + 8] = "";
-	if (config->received_shows_client) {
-		client_text(session, client);
-		snprintf(literal, sizeof literal, "%s%s", session->peer.family == 6 ? "IPv6:" : "", client);
-	}
 	struct tls_facts tls = { 0 };
 	if (session->stream.tls)
 		tls_session_facts(session->stream.tls, &tls);
 	struct message_trace trace = {
 		.client_name = smtp_session_client_name(smtp),
-		.client_address = slice_from_text(literal),
+		.client_address = slice_of(session->client, config->received_shows_client ? session->client_size : 0),
 		.hostname = slice_from_text(config->hostname),
 		.tls_version = tls.version,
 		.tls_cipher = tls.cipher,
@@ -146,7 +125,7 @@ static void commit_message(struct session *session)
 		.add_date = !(smtp->transaction.body.fields & BODY_HAS_DATE),
 		.add_message_id = !(smtp->transaction.body.fields & BODY_HAS_MESSAGE_ID),
 		.add_empty_line = (smtp->transaction.body.fields & BODY_NO_HEADER) != 0,
-		.unix_us = loop_now(session->worker->loop)->unix_us,
+		.date = worker_date(session->worker),
 	};
 	list_append(&session->commits, &transaction->link);
 	transaction_commit(transaction, &trace, true);

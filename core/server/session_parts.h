@@ -44,6 +44,9 @@ void session_send_replies(struct session *session);
 /* Starts a log line with the session's number and address. */
 MUST_USE bool session_log(struct session *session, struct log_line *line, enum log_level level, const char *event);
 
+/* The peer's address as text, without "IPv6:". */
+struct slice session_client_address(const struct session *session);
+
 /* Wipes and gives back the sign-in. */
 void session_release_sign_in(struct session *session);
 

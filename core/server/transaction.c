@@ -371,8 +371,9 @@ void transaction_commit(struct transaction *transaction, struct message_trace *t
 	ASSERT(transaction->state == TRANSACTION_TEXT);
 	if (!transaction->large)
 		transaction->id = spool_new_id(transaction->worker->spool);
-	transaction->accepted_unix_us = trace->unix_us;
-	envelope_finish(transaction->parts[0].iov_base, transaction->flags, transaction->recipients, trace->unix_us);
+	transaction->accepted_unix_us = loop_now(transaction->worker->loop)->unix_us;
+	envelope_finish(transaction->parts[0].iov_base, transaction->flags, transaction->recipients,
+			transaction->accepted_unix_us);
 	write_trace(transaction, trace, name_recipient);
 	transaction->worker->commits++;
 	if (!transaction->large) {

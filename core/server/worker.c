@@ -100,6 +100,8 @@ static void init_memory(struct worker *worker)
 	list_init(&worker->live);
 	list_init(&worker->ready);
 	list_init(&worker->spool_waiters);
+	worker->date_second = INT64_MIN;
+	buffer_init(&worker->date, worker->date_storage, sizeof worker->date_storage);
 	buffer_init(&worker->replies, worker->reply_storage, sizeof worker->reply_storage);
 }
 
@@ -183,6 +185,20 @@ bool worker_turn(struct worker *worker, bool wait, struct error *error)
 		return false;
 	run_ready(worker);
 	return true;
+}
+
+/* Written once a second, not once a message. */
+struct slice worker_date(struct worker *worker)
+{
+	int64_t now_us = loop_now(worker->loop)->unix_us;
+	int64_t second = now_us / 1000000;
+	if (second != worker->date_second) {
+		buffer_clear(&worker->date);
+		bool written = message_date_write(&worker->date, now_us);
+		ASSERT(written);
+		worker->date_second = second;
+	}
+	return buffer_slice(&worker->date);
 }
 
 /* --- draining --- */

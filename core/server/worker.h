@@ -17,6 +17,7 @@
 #include "core/spool/spool.h"
 #include "core/users/sign_in.h"
 #include "core/users/users.h"
+#include "proto/message_trace.h"
 
 /* A listening socket, inherited from the supervisor. */
 struct listener {
@@ -69,6 +70,10 @@ struct worker {
 	bool draining;
 	struct timer drain_deadline;
 
+	int64_t date_second; /* that `date` shows */
+	struct buffer date;
+	uint8_t date_storage[MESSAGE_DATE_BYTES];
+
 	/* What one session uses while it has the turn. */
 	struct buffer replies;
 	uint8_t reply_storage[LIMIT_TURN_REPLY_BYTES];
@@ -81,6 +86,9 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 
 /* One turn of the loop and all that became ready in it. False: the loop is broken (`error`) or the worker is drained. */
 MUST_USE bool worker_turn(struct worker *worker, bool wait, struct error *error);
+
+/* The time of this turn as messages have it; valid in this turn. */
+struct slice worker_date(struct worker *worker);
 
 /* Stops accepting; sessions end after their transaction, at the latest after the configuration's drain time. worker_is_drained() then. */
 void worker_drain(struct worker *worker);
