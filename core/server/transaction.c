@@ -267,32 +267,18 @@ static void settle(struct transaction *transaction, enum smtp_status outcome)
 		destroy(transaction);
 }
 
-/* The queue wants the envelope in one piece; only one with hundreds of recipients is not. */
 static void add_to_queue(struct transaction *transaction)
 {
 	struct spool_message message = {
 		.id = transaction->id,
 		.place = transaction->entry.place,
-		.envelope = slice_of(transaction->parts[0].iov_base, transaction->parts[0].iov_len),
+		.envelope = slice_first(transaction->entry.payload, transaction->envelope_size),
 		.size_bytes = transaction->text_size + transaction->trace.size,
 		.accepted_unix_us = transaction->accepted_unix_us,
 		.held = transaction->held,
 		.large = transaction->large,
 	};
-	uint8_t *joined = NULL;
-	if (message.envelope.size < transaction->envelope_size) {
-		joined = malloc(transaction->envelope_size);
-		if (!joined)
-			return; /* it is safe in the spool; the next start delivers it */
-		size_t at = 0;
-		for (uint32_t i = 0; i + 1 < transaction->text_part; i++) {
-			memcpy(joined + at, transaction->parts[i].iov_base, transaction->parts[i].iov_len);
-			at += transaction->parts[i].iov_len;
-		}
-		message.envelope = slice_of(joined, at);
-	}
 	queue_add(transaction->worker->queue, &message);
-	free(joined);
 }
 
 static void file_removed_after_failure(struct spool_large *file, enum spool_status status)
@@ -327,6 +313,8 @@ static void append(struct transaction *transaction)
 			     transaction->large ? transaction->text_part : transaction->part_count,
 			     transaction->envelope_size, transaction->text_size + transaction->trace.size,
 			     transaction->held, transaction->large, committed);
+	if (!transaction->entry.parts)
+		free_blocks(transaction);
 }
 
 static void file_finished(struct spool_large *file, enum spool_status status)

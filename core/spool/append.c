@@ -23,6 +23,7 @@ static void fill(struct spool_entry *entry, const struct record_header *header, 
 	entry->done = done;
 	entry->parts = parts;
 	entry->part_count = part_count;
+	entry->payload = slice_of(NULL, 0);
 	entry->payload_size = header->payload_size;
 	entry->id = header->id;
 	entry->place = (struct spool_place){ .size = record_size(header->payload_size) };
@@ -46,7 +47,7 @@ static uint32_t total_size(const struct spool *spool, const struct iovec *parts,
 	uint64_t size = 0;
 	for (uint32_t i = 0; i < count; i++)
 		size += parts[i].iov_len;
-	return size <= most && count < LIMIT_IO_PARTS - 2 ? (uint32_t)size : UINT32_MAX;
+	return size <= most ? (uint32_t)size : UINT32_MAX;
 }
 
 void spool_append_message(struct spool *spool, struct spool_entry *entry, uint64_t id, const struct iovec *parts,
@@ -120,7 +121,7 @@ void append_refer(const struct spool *spool, struct spool_entry *entry)
 		return;
 	const struct live *live = live_find(&spool->index, entry->id);
 	if (live)
-		record_header_refer(entry->header, live->segment,
+		record_header_refer(batch_header(entry), live->segment,
 				    spool->segments.stale ? spool->segments.stale->generation : 0);
 }
 
@@ -136,26 +137,25 @@ static void insert_message(struct spool *spool, struct spool_entry *entry)
 	spool->segments.current->live_bytes += live->size;
 }
 
-static void apply_change(struct spool *spool, struct spool_entry *entry, const struct record_header *header)
+static void apply_change(struct spool *spool, struct spool_entry *entry)
 {
 	struct segment_set *set = &spool->segments;
-	segment_refer(set, set->current, header->reference, entry->place.size);
-	segment_refer(set, set->current, header->stale_reference, entry->place.size);
+	struct record_header header;
+	record_header_read(&header, batch_header(entry));
+	segment_refer(set, set->current, header.reference, entry->place.size);
+	segment_refer(set, set->current, header.stale_reference, entry->place.size);
 	struct live *live = entry->live ? live_find(&spool->index, entry->id) : NULL;
 	if (!live)
 		return;
 	live->pending--;
-	struct slice detail = slice_of(entry->detail.iov_base, entry->detail.iov_len);
-	live_apply(live, header, detail);
+	live_apply(live, &header, entry->payload);
 	live->ended = live_is_done(live);
 }
 
 void append_apply(struct spool *spool, struct spool_entry *entry)
 {
-	struct record_header header;
-	record_header_read(&header, entry->header);
-	if (record_is_change(header.type))
-		apply_change(spool, entry, &header);
+	if (entry_is_change(entry))
+		apply_change(spool, entry);
 	else if (entry->live)
 		insert_message(spool, entry);
 }
@@ -191,5 +191,5 @@ void spool_forget(struct spool *spool, uint64_t id, struct spool_place place, bo
 
 bool spool_is_busy(const struct spool *spool)
 {
-	return spool->writer.waiting_bytes > 2 * (uint64_t)LIMIT_COMMIT_BYTES;
+	return spool->writer.waiting_bytes > LIMIT_COMMIT_BACKLOG_BYTES;
 }

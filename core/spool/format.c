@@ -3,7 +3,11 @@
 
 #include <stdio.h>
 
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h> /* the widest registers that the machine has */
+#else
 #include <xxhash.h>
+#endif
 
 #include "core/base/cursor.h"
 
@@ -45,10 +49,14 @@ static uint64_t header_checksum(const uint8_t header[RECORD_HEADER_BYTES], uint6
 	return XXH3_64bits_withSeed(header, AT_HEADER_CHECKSUM, salt);
 }
 
-void record_header_seal(uint8_t at[RECORD_HEADER_BYTES], uint32_t generation, uint64_t payload_checksum, uint64_t salt)
+void record_header_check_payload(uint8_t at[RECORD_HEADER_BYTES], uint64_t payload_checksum)
+{
+	store_le(at + AT_PAYLOAD_CHECKSUM, payload_checksum, 8);
+}
+
+void record_header_seal(uint8_t at[RECORD_HEADER_BYTES], uint32_t generation, uint64_t salt)
 {
 	store_le(at + AT_GENERATION, generation, 4);
-	store_le(at + AT_PAYLOAD_CHECKSUM, payload_checksum, 8);
 	store_le(at + AT_HEADER_CHECKSUM, header_checksum(at, salt), 8);
 }
 
@@ -97,35 +105,9 @@ bool record_header_check(struct record_header *header, const uint8_t from[RECORD
 
 /* --- checksums --- */
 
-struct record_hasher *record_hasher_create(void)
-{
-	return (struct record_hasher *)XXH3_createState();
-}
-
-void record_hasher_destroy(struct record_hasher *hasher)
-{
-	XXH3_freeState((XXH3_state_t *)hasher);
-}
-
 uint64_t record_hash(struct slice payload, uint64_t salt)
 {
 	return payload.size ? XXH3_64bits_withSeed(payload.data, payload.size, salt) : 0;
-}
-
-uint64_t record_hash_parts(struct record_hasher *hasher, const struct iovec *parts, uint32_t count, uint64_t salt)
-{
-	if (count == 0)
-		return 0;
-	if (count == 1)
-		return record_hash(slice_of(parts[0].iov_base, parts[0].iov_len), salt);
-	XXH3_state_t *state = (XXH3_state_t *)hasher;
-	size_t size = 0;
-	XXH3_64bits_reset_withSeed(state, salt);
-	for (uint32_t i = 0; i < count; i++) {
-		XXH3_64bits_update(state, parts[i].iov_base, parts[i].iov_len);
-		size += parts[i].iov_len;
-	}
-	return size ? XXH3_64bits_digest(state) : 0;
 }
 
 /* --- payloads --- */
@@ -176,7 +158,8 @@ uint32_t segment_opening_write(uint8_t to[SEGMENT_OPENING_BYTES], uint32_t gener
 	}
 	uint32_t size = OPENING_FIXED_BYTES + SEAL_BYTES * opening->seal_count;
 	record_header_write(to, &(struct record_header){ .type = RECORD_SEGMENT, .payload_size = size });
-	record_header_seal(to, generation, record_hash(slice_of(payload, size), generation), generation);
+	record_header_check_payload(to, record_hash(slice_of(payload, size), generation));
+	record_header_seal(to, generation, generation);
 	return record_size(size);
 }
 

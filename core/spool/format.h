@@ -6,8 +6,9 @@
  *   segments/new               a segment that is being made; removed at recovery
  *   large/0K3…                 the text (or the rest of it) of a large message, named by its id; no header of its own
  *
- * A segment is records, one behind the other from offset 0, each padded with zeros to a multiple of 8 bytes. What is
- * behind the last record is zeros or what the file held under an older generation. All numbers are little-endian.
+ * A segment is records, one behind the other from offset 0, each padded with zeros to a multiple of 8 bytes. Writes are
+ * whole blocks of 4,096 bytes: the end of a commit is written with the next one again, the same bytes. What is behind the
+ * last record is zeros or what the file held under an older generation. All numbers are little-endian.
  *
  * A record:                            offset
  *   u32 magic "PSTR"                     0
@@ -102,10 +103,11 @@ static inline bool record_is_change(uint8_t type)
 	return type > RECORD_MESSAGE;
 }
 
-/* Writes all but what is known only when the record gets its place: the next two do that. */
+/* Writes all but what is known later: the payload's checksum when it is there, the rest when the record gets its place. */
 void record_header_write(uint8_t to[RECORD_HEADER_BYTES], const struct record_header *header);
+void record_header_check_payload(uint8_t at[RECORD_HEADER_BYTES], uint64_t payload_checksum);
 void record_header_refer(uint8_t at[RECORD_HEADER_BYTES], uint32_t reference, uint32_t stale_reference);
-void record_header_seal(uint8_t at[RECORD_HEADER_BYTES], uint32_t generation, uint64_t payload_checksum, uint64_t salt);
+void record_header_seal(uint8_t at[RECORD_HEADER_BYTES], uint32_t generation, uint64_t salt);
 
 /* Read without checking: for headers of our own that are in memory. */
 void record_header_read(struct record_header *header, const uint8_t from[RECORD_HEADER_BYTES]);
@@ -115,11 +117,7 @@ uint8_t record_header_type(const uint8_t from[RECORD_HEADER_BYTES]);
 MUST_USE bool record_header_check(struct record_header *header, const uint8_t from[RECORD_HEADER_BYTES],
 				  uint32_t generation, uint64_t salt);
 
-/* Checksum of a payload in parts; the hasher is reused from record to record. */
-struct record_hasher;
-struct record_hasher *record_hasher_create(void);
-void record_hasher_destroy(struct record_hasher *hasher);
-uint64_t record_hash_parts(struct record_hasher *hasher, const struct iovec *parts, uint32_t count, uint64_t salt);
+/* A payload's checksum. */
 uint64_t record_hash(struct slice payload, uint64_t salt);
 
 /* --- the parts of a message's payload --- */

@@ -6,6 +6,7 @@
  *   live.c        the index of live messages    segment.c    the set of segments: what is in use, what is free
  *   supply.c      makes, recycles and removes segment files, ahead of need
  *   writer.c      group commit                  append.c     what goes into it: messages and changes
+ *   batch.c       the bytes of a commit
  *   recovery.c    replay at opening             compaction.c empties sparse segments
  *   large.c       large files                   read.c       reading one message back
  *   list.c        reading a lane from outside
@@ -42,7 +43,8 @@ struct segment {
 	uint32_t size;           /* of the file */
 	uint32_t used;           /* behind the last durable record */
 	uint32_t readers;
-	int fd; /* -1: closed */
+	int fd;        /* -1: closed */
+	int direct_fd; /* for writing past the page cache, until it is sealed; -1: where that can't be */
 	uint8_t state;
 	bool begun;        /* its opening is durable */
 	bool sealed_early; /* what is behind `used` does not count: written into new segments' openings */
@@ -109,34 +111,64 @@ uint64_t segment_needed_bytes(const struct segment *segment);
 /* Closes the oldest descriptors over LIMIT_OPEN_SEGMENTS. */
 void segments_close_surplus(struct spool *spool);
 
+/* --- batch.c --- */
+
+/* What a commit's first block begins with: the end of the last commit, or a segment's opening, which may be longer. */
+enum { HEAD_MOST_BYTES = SEGMENT_OPENING_BYTES };
+_Static_assert((int)HEAD_MOST_BYTES >= (int)SPOOL_BLOCK_BYTES, "the end of a commit is less than a block");
+
+/* Records as they will be in the file, behind a head. */
+struct batch {
+	struct list entries; /* whose records they are, in order */
+	uint64_t count;
+	uint32_t size;      /* of the records */
+	uint32_t head_size; /* of the segment that they are meant for */
+	uint64_t salt;      /* of that one too */
+	uint8_t *bytes;     /* aligned to SPOOL_BLOCK_BYTES; what belongs to an entry is valid in its callback too */
+};
+
+MUST_USE bool batch_init(struct batch *batch);
+void batch_finish(struct batch *batch);
+/* Small enough to have room in any empty segment, together with what is there. */
+MUST_USE bool batch_has_room(const struct batch *batch, const struct spool_entry *entry, uint32_t segment_bytes);
+/* Copies the entry's record: its header, parts and sizes are filled. */
+void batch_add(struct batch *batch, struct spool_entry *entry, uint32_t head_size, uint64_t salt);
+/* The entry's header in the batch. */
+uint8_t *batch_header(const struct spool_entry *entry);
+/* All records get their places, from offset `at` of the segment on, and their headers are finished. Answers how many bytes
+ * are to be written: whole blocks, head and all. */
+uint32_t batch_place(struct spool *spool, struct batch *batch, const struct segment *segment, uint32_t at,
+		     struct slice head);
+void batch_clear(struct batch *batch);
+
 /* --- writer.c --- */
 
 struct writer {
-	struct list waiting; /* entries, in the order of appending */
+	struct list waiting; /* entries that no batch has room for now, in the order of appending */
 	uint64_t waiting_bytes;
-	uint64_t waiting_parts;
-	uint64_t waiting_count;
-	struct list batch; /* the running commit's */
-	uint64_t batch_count;
-	uint32_t batch_bytes;
-	uint32_t written;    /* of it */
-	uint64_t started_ns; /* when the last commit began */
+	struct batch batches[2]; /* these take turns */
+	struct batch *filling;   /* carries what is appended now */
+	struct batch *running;   /* is being written; NULL: none */
+	uint32_t end;            /* of its records in the segment */
+	uint64_t write_at;       /* where in the segment its blocks go */
+	uint32_t write_size;     /* of them */
+	uint32_t written;
+	uint64_t last_count; /* entries of the last commit */
+	uint64_t started_ns; /* when it began */
 	unsigned failures;   /* commits in a row */
-	bool committing;     /* until the last callback: what is appended in them goes together */
 	struct list refused; /* their callbacks come from the loop */
 	struct timer refusing;
 	struct timer pace;
 	struct loop_op op;
-	struct record_hasher *hasher;
 	struct segment_opening opening;
-	uint8_t opening_record[SEGMENT_OPENING_BYTES]; /* of the current segment, until it is durable */
-	uint32_t opening_size;
-	struct iovec parts[LIMIT_IO_PARTS];
-	uint32_t part_count;
-	uint32_t part_at;
+	uint32_t head_size; /* of the next batch's head */
+	uint8_t head[HEAD_MOST_BYTES];
+	struct iovec part;
 };
 
-void writer_init(struct writer *writer);
+/* False when memory has run out; writer_finish() is due all the same. */
+MUST_USE bool writer_init(struct writer *writer);
+void writer_finish(struct writer *writer);
 bool writer_is_idle(const struct writer *writer);
 /* The entry's header, parts and sizes are filled. */
 void writer_append(struct spool *spool, struct spool_entry *entry);
@@ -148,7 +180,7 @@ void writer_kick(struct spool *spool);
 /* --- append.c --- */
 
 bool entry_is_change(const struct spool_entry *entry);
-/* Fills in which segment a change refers to; when its place is known. */
+/* Fills in which segment a change refers to, in its batch; when its place is known. */
 void append_refer(const struct spool *spool, struct spool_entry *entry);
 /* What a durable entry means for the index and the accounting; called for each before its callback. */
 void append_apply(struct spool *spool, struct spool_entry *entry);
@@ -172,6 +204,7 @@ struct supply {
 	bool retiring_blocked;    /* it failed; `retry` runs */
 	struct segment *retiring; /* at work on it */
 	int fd;                   /* of the new file */
+	int direct_fd;            /* the same past the page cache, or -1 */
 	uint32_t size;
 	uint32_t written;
 	struct iovec zeros[SUPPLY_PARTS];
@@ -247,7 +280,8 @@ struct spool {
 	uint64_t last_id;
 	uint32_t removals; /* of large files, that run */
 	bool closing;
-	struct loop_op op; /* for loop_await() at opening */
+	bool ready_to_write; /* there was memory for the writer */
+	struct loop_op op;   /* for loop_await() at opening */
 	struct live_index index;
 	struct segment_set segments;
 	struct supply supply;

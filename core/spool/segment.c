@@ -46,8 +46,16 @@ struct segment *segment_create(uint32_t generation, uint32_t size, int fd)
 	segment->generation = generation;
 	segment->size = size;
 	segment->fd = fd;
+	segment->direct_fd = -1;
 	list_init(&segment->link);
 	return segment;
+}
+
+static void segment_close_direct(struct spool *spool, struct segment *segment)
+{
+	if (segment->direct_fd >= 0)
+		loop_close(spool->loop, segment->direct_fd);
+	segment->direct_fd = -1;
 }
 
 void segment_destroy(struct spool *spool, struct segment *segment)
@@ -56,6 +64,7 @@ void segment_destroy(struct spool *spool, struct segment *segment)
 		return;
 	if (segment->fd >= 0)
 		loop_close(spool->loop, segment->fd);
+	segment_close_direct(spool, segment);
 	free(segment->references);
 	free(segment);
 }
@@ -101,6 +110,7 @@ void segments_seal_current(struct spool *spool, bool early)
 	struct segment *segment = spool->segments.current;
 	segment->state = SEGMENT_SEALED;
 	segment->sealed_early = early;
+	segment_close_direct(spool, segment);
 	spool->segments.current = NULL;
 	segment_settle(spool, segment);
 }

@@ -32,11 +32,10 @@ static struct spool *create(struct loop *loop, const struct spool_settings *sett
 	spool->compaction_ms = settings->compaction_ms ? settings->compaction_ms : SPOOL_COMPACTION_MS;
 	spool->folder_fd = spool->lock_fd = spool->segments_fd = spool->large_fd = -1;
 	loop_op_init(&spool->op);
-	writer_init(&spool->writer);
 	supply_init(&spool->supply);
 	compaction_init(spool);
 	spool->directory = strdup(settings->directory);
-	spool->writer.hasher = record_hasher_create();
+	spool->ready_to_write = writer_init(&spool->writer);
 	return spool;
 }
 
@@ -51,7 +50,7 @@ static void destroy(struct spool *spool)
 	compaction_finish(spool);
 	segments_finish(spool);
 	live_index_finish(&spool->index);
-	record_hasher_destroy(spool->writer.hasher);
+	writer_finish(&spool->writer);
 	close_fd(spool, spool->large_fd);
 	close_fd(spool, spool->segments_fd);
 	close_fd(spool, spool->folder_fd);
@@ -198,7 +197,7 @@ static bool first_segment(struct spool *spool, struct error *error)
 
 static bool open_spool(struct spool *spool, spool_recovered *recovered, void *context, struct error *error)
 {
-	if (!spool->directory || !spool->writer.hasher || !live_index_init(&spool->index) ||
+	if (!spool->directory || !spool->ready_to_write || !live_index_init(&spool->index) ||
 	    !segments_init(&spool->segments))
 		return error_set(error, "out of memory");
 	return open_lane(spool, error) && lock_lane(spool, error) && open_parts(spool, error) &&

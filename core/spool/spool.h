@@ -4,9 +4,11 @@
  * fixed-size files that are preallocated and recycled, and "large/" with the bodies that were too large for the log
  * (one file each, named by message id). The format is in format.h.
  *
- * Writing is a group commit: entries that come while a commit runs wait, then go together: one durable write, and
+ * Writing is a group commit: entries that come while a commit runs gather in the next one: one durable write, and
  * each entry's callback. At most one commit runs; entries are durable in the order in which they were appended.
- * Under load a commit waits up to SPOOL_COMMIT_INTERVAL_MS since the one before, so that it carries more.
+ * Under load a commit waits up to SPOOL_COMMIT_INTERVAL_MS since the one before, so that it carries more. Commits go
+ * past the page cache where the file system can (O_DIRECT): what is written once and mostly never read need not push
+ * anything out of memory, and costs a third of the processor's time.
  *
  * All I/O goes through the loop. Nothing here knows SMTP or delivery: a message is an id, a list of recipients'
  * states and bytes. */
@@ -97,9 +99,12 @@ typedef void spool_done(struct spool_entry *entry, enum spool_status status);
 struct spool_entry {
 	struct list link;
 	spool_done *done;
-	struct spool_place place;  /* valid in the callback when SPOOL_OK */
-	const struct iovec *parts; /* payload, in order; the memory must stay until the callback */
+	struct spool_place place; /* valid in the callback when SPOOL_OK */
+	const struct iovec
+		*parts; /* payload, in order; the memory must stay until the spool has taken it: NULL then, at the
+	                              latest in the callback (often before the appending function returns) */
 	uint32_t part_count;
+	struct slice payload; /* in the callback, when SPOOL_OK: all of it, in one piece */
 	uint32_t payload_size;
 	uint64_t id;
 	/* The rest is the spool's. */
@@ -134,7 +139,7 @@ void spool_append_change(struct spool *spool, struct spool_entry *entry, uint64_
  * knows, and reads it no more. Without this call they stay until the next recovery. */
 void spool_forget(struct spool *spool, uint64_t id, struct spool_place place, bool large);
 
-/* True while entries should not be added: the commit queue is over LIMIT_COMMIT_BYTES × 2. Sources pause and ask again
+/* True while entries should not be added: over LIMIT_COMMIT_BACKLOG_BYTES wait for a commit. Sources pause and ask again
  * after their next callback. */
 bool spool_is_busy(const struct spool *spool);
 

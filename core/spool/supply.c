@@ -18,7 +18,7 @@ enum {
 };
 
 static const char new_file[] = "new";
-static uint8_t zeros[ZERO_BYTES];
+static _Alignas(SPOOL_BLOCK_BYTES) uint8_t zeros[ZERO_BYTES];
 
 static struct spool *spool_of(struct loop_op *op)
 {
@@ -31,7 +31,7 @@ void supply_init(struct supply *supply)
 {
 	timer_init(&supply->retry, retry_due);
 	loop_op_init(&supply->op);
-	supply->fd = -1;
+	supply->fd = supply->direct_fd = -1;
 	for (size_t i = 0; i < SUPPLY_PARTS; i++)
 		supply->zeros[i] = (struct iovec){ zeros, sizeof zeros };
 }
@@ -130,7 +130,9 @@ static void making_failed(struct spool *spool, int error)
 		failed(spool, error);
 	if (supply->fd >= 0)
 		loop_close(spool->loop, supply->fd);
-	supply->fd = -1;
+	if (supply->direct_fd >= 0)
+		loop_close(spool->loop, supply->direct_fd);
+	supply->fd = supply->direct_fd = -1;
 	loop_unlink(spool->loop, &supply->op, spool->segments_fd, new_file, new_file_removed);
 }
 
@@ -145,7 +147,8 @@ static void made(struct loop_op *op, const struct loop_completion *completion)
 		making_failed(spool, completion->result < 0 ? -completion->result : ENOMEM);
 		return;
 	}
-	supply->fd = -1;
+	segment->direct_fd = supply->direct_fd;
+	supply->fd = supply->direct_fd = -1;
 	spool->segments.next_generation++;
 	spool->segments.file_bytes += supply->size;
 	add_ready(spool, segment);
@@ -173,6 +176,11 @@ static void new_file_synced(struct loop_op *op, const struct loop_completion *co
 	loop_rename(spool->loop, op, spool->segments_fd, new_file, supply->new_name, new_file_renamed);
 }
 
+static int writing_fd(const struct supply *supply)
+{
+	return supply->direct_fd >= 0 ? supply->direct_fd : supply->fd;
+}
+
 static void zeros_written(struct loop_op *op, const struct loop_completion *completion);
 
 static void write_zeros(struct spool *spool)
@@ -182,8 +190,8 @@ static void write_zeros(struct spool *spool)
 	uint32_t count = rest / ZERO_BYTES;
 	if (count > SUPPLY_PARTS)
 		count = SUPPLY_PARTS;
-	loop_write(spool->loop, &supply->op, supply->fd, supply->zeros, count, supply->written, LOOP_WRITE_DURABLE,
-		   zeros_written);
+	loop_write(spool->loop, &supply->op, writing_fd(supply), supply->zeros, count, supply->written,
+		   LOOP_WRITE_DURABLE, zeros_written);
 }
 
 static void zeros_written(struct loop_op *op, const struct loop_completion *completion)
@@ -199,7 +207,7 @@ static void zeros_written(struct loop_op *op, const struct loop_completion *comp
 	if (supply->written < supply->size)
 		write_zeros(spool);
 	else
-		loop_sync(spool->loop, op, supply->fd, false, new_file_synced);
+		loop_sync(spool->loop, op, writing_fd(supply), false, new_file_synced);
 }
 
 static void space_allocated(struct loop_op *op, const struct loop_completion *completion)
@@ -212,6 +220,20 @@ static void space_allocated(struct loop_op *op, const struct loop_completion *co
 		write_zeros(spool);
 }
 
+/* A file system that can't is written through the page cache. */
+static void new_file_opened_direct(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct spool *spool = spool_of(op);
+	struct supply *supply = &spool->supply;
+	if (completion->result < 0 && completion->result != -EINVAL) {
+		making_failed(spool, -completion->result);
+		return;
+	}
+	supply->direct_fd = completion->result < 0 ? -1 : completion->result;
+	supply->written = 0;
+	loop_allocate(spool->loop, op, supply->fd, supply->size, space_allocated);
+}
+
 static void new_file_opened(struct loop_op *op, const struct loop_completion *completion)
 {
 	struct spool *spool = spool_of(op);
@@ -221,8 +243,7 @@ static void new_file_opened(struct loop_op *op, const struct loop_completion *co
 		return;
 	}
 	supply->fd = completion->result;
-	supply->written = 0;
-	loop_allocate(spool->loop, op, supply->fd, supply->size, space_allocated);
+	loop_open(spool->loop, op, spool->segments_fd, new_file, O_RDWR | O_DIRECT, 0, new_file_opened_direct);
 }
 
 static void make(struct spool *spool)
@@ -258,23 +279,41 @@ static void recycle(struct spool *spool, struct segment *segment)
 {
 	struct segment *fresh = segment_create(segment->new_generation, segment->size, segment->fd);
 	if (fresh) {
-		segment->fd = -1;
+		fresh->direct_fd = segment->direct_fd;
+		segment->fd = segment->direct_fd = -1;
 		add_ready(spool, fresh);
 	}
 	segment_destroy(spool, segment);
 	finished(spool);
 }
 
-static void recycled_opened(struct loop_op *op, const struct loop_completion *completion)
+static void recycled_opened_direct(struct loop_op *op, const struct loop_completion *completion)
 {
 	struct spool *spool = spool_of(op);
 	struct segment *segment = spool->supply.retiring;
 	spool->supply.retiring = NULL;
+	segment->direct_fd = completion->result < 0 ? -1 : completion->result;
+	recycle(spool, segment);
+}
+
+static void open_direct(struct spool *spool)
+{
+	struct supply *supply = &spool->supply;
+	segment_name_format(supply->retiring->new_generation, supply->new_name);
+	loop_open(spool->loop, &supply->op, spool->segments_fd, supply->new_name, O_RDWR | O_DIRECT, 0,
+		  recycled_opened_direct);
+}
+
+static void recycled_opened(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct spool *spool = spool_of(op);
+	struct segment *segment = spool->supply.retiring;
 	if (completion->result >= 0) {
 		segment->fd = completion->result;
-		recycle(spool, segment);
+		open_direct(spool);
 		return;
 	}
+	spool->supply.retiring = NULL;
 	/* No descriptor is to be had: the file waits for the next recovery. */
 	segment_destroy(spool, segment);
 	finished(spool);
@@ -295,11 +334,11 @@ static void name_gone(struct loop_op *op, const struct loop_completion *completi
 		loop_open(spool->loop, op, spool->segments_fd, supply->new_name, O_RDWR, 0, recycled_opened);
 		return;
 	}
-	supply->retiring = NULL;
 	if (segment->new_generation) {
-		recycle(spool, segment);
+		open_direct(spool);
 		return;
 	}
+	supply->retiring = NULL;
 	spool->segments.file_bytes -= segment->size;
 	segment_destroy(spool, segment);
 	finished(spool);

@@ -1,9 +1,8 @@
-/* Group commit: entries wait while a commit runs, then go together in one durable write.
+/* Group commit: what is appended while a commit runs gathers in a batch, and goes together in one durable write.
  *
  * A lone entry is written at once. When commits carry more than one the next begins no earlier than
  * SPOOL_COMMIT_INTERVAL_MS after the one before began: a write costs the processor the same whether it carries one
- * message or a hundred. A failed write ends the segment where it was good last; what follows goes to another one.
- * Payloads are not copied: the write gathers them from their owners' memory. */
+ * message or a hundred. A failed write ends the segment where it was good last; what follows goes to another one. */
 #include "core/spool/internal.h"
 
 #include <errno.h>
@@ -18,34 +17,36 @@ enum {
 	FAILURES_MOST = 2, /* in a row; then the disk is given time */
 };
 
-static const uint8_t padding[RECORD_ALIGNMENT];
-
 static void refusals_due(struct timer *timer);
 static void pace_over(struct timer *timer);
 
-void writer_init(struct writer *writer)
+bool writer_init(struct writer *writer)
 {
 	timer_init(&writer->refusing, refusals_due);
 	timer_init(&writer->pace, pace_over);
 	list_init(&writer->waiting);
-	list_init(&writer->batch);
 	list_init(&writer->refused);
 	loop_op_init(&writer->op);
+	writer->filling = &writer->batches[0];
+	bool first = batch_init(&writer->batches[0]);
+	return batch_init(&writer->batches[1]) && first;
+}
+
+void writer_finish(struct writer *writer)
+{
+	batch_finish(&writer->batches[0]);
+	batch_finish(&writer->batches[1]);
 }
 
 bool writer_is_idle(const struct writer *writer)
 {
-	return !writer->committing && list_is_empty(&writer->waiting) && list_is_empty(&writer->refused);
+	return !writer->running && writer->filling->count == 0 && list_is_empty(&writer->waiting) &&
+	       list_is_empty(&writer->refused);
 }
 
 static struct spool_entry *entry_of(struct list *link)
 {
 	return CONTAINER_OF(link, struct spool_entry, link);
-}
-
-static uint32_t part_count_of(const struct spool_entry *entry)
-{
-	return 1 + entry->part_count + 1; /* header, payload, padding */
 }
 
 /* --- entries that can't be written --- */
@@ -72,6 +73,26 @@ void writer_refuse(struct spool *spool, struct spool_entry *entry, enum spool_st
 	loop_timer_start(spool->loop, &writer->refusing, 0);
 }
 
+static struct spool_entry *take_waiting(struct writer *writer)
+{
+	struct spool_entry *entry = entry_of(list_take_first(&writer->waiting));
+	writer->waiting_bytes -= entry->place.size;
+	return entry;
+}
+
+/* Those that come next. */
+static void refuse_some(struct spool *spool, enum spool_status status)
+{
+	struct writer *writer = &spool->writer;
+	if (writer->filling->count == 0) {
+		writer_refuse(spool, take_waiting(writer), status);
+		return;
+	}
+	for (struct list *link; (link = list_take_first(&writer->filling->entries));)
+		writer_refuse(spool, entry_of(link), status);
+	batch_clear(writer->filling);
+}
+
 /* --- room --- */
 
 static void open_segment(struct spool *spool)
@@ -79,17 +100,20 @@ static void open_segment(struct spool *spool)
 	struct writer *writer = &spool->writer;
 	struct segment_set *set = &spool->segments;
 	segments_rotate(spool);
-	writer->opening.salt = set->current->salt;
+	const struct segment *segment = set->current;
+	writer->opening.salt = segment->salt;
 	writer->opening.last_id = spool->last_id;
 	writer->opening.seal_count = segments_seals(set, writer->opening.seals);
-	writer->opening_size =
-		segment_opening_write(writer->opening_record, set->current->generation, &writer->opening);
+	writer->head_size = segment_opening_write(writer->head, segment->generation, &writer->opening);
 }
 
-static uint32_t batch_begin(const struct spool *spool)
+/* Where in the current segment the batch that is filling will begin. */
+static uint32_t filling_at(const struct spool *spool)
 {
 	const struct segment *current = spool->segments.current;
-	return current->used + (current->begun ? 0 : spool->writer.opening_size);
+	if (spool->writer.running)
+		return spool->writer.end;
+	return current->begun ? current->used : spool->writer.head_size;
 }
 
 /* `at`: where in the current segment the entry would come. */
@@ -103,26 +127,38 @@ static bool fits(const struct spool *spool, const struct spool_entry *entry, uin
 	return (uint64_t)at + entry->place.size + reserve <= current->size;
 }
 
-static struct spool_entry *take_waiting(struct writer *writer)
+/* Puts what waits into the batch, as far as there is room for it here and in the segment. */
+static void gather(struct spool *spool)
 {
-	struct spool_entry *entry = entry_of(list_take_first(&writer->waiting));
-	writer->waiting_bytes -= entry->place.size;
-	writer->waiting_parts -= part_count_of(entry);
-	writer->waiting_count--;
-	return entry;
+	struct writer *writer = &spool->writer;
+	struct batch *batch = writer->filling;
+	const struct segment *current = spool->segments.current;
+	/* One of a segment that failed goes as it is. */
+	if (!current || (batch->count && batch->salt != current->salt))
+		return;
+	uint32_t begin = filling_at(spool);
+	while (!list_is_empty(&writer->waiting)) {
+		struct spool_entry *next = entry_of(writer->waiting.next);
+		if (!batch_has_room(batch, next, spool->segment_bytes) || !fits(spool, next, begin + batch->size))
+			return;
+		batch_add(batch, take_waiting(writer), writer->head_size, current->salt);
+	}
 }
 
-/* Makes the current segment one that the first entry fits into. False when none waits any more, or all must wait for the
- * supply, which kicks the writer. */
+/* Makes the current segment one that the batch goes to. False when nothing waits any more, or all must wait for the
+ * supply, which kicks the writer. A batch that was filled for a segment that failed has room in any empty one. */
 static bool make_room(struct spool *spool)
 {
 	struct writer *writer = &spool->writer;
 	struct segment_set *set = &spool->segments;
-	while (!list_is_empty(&writer->waiting)) {
-		if (set->current && fits(spool, entry_of(writer->waiting.next), batch_begin(spool)))
+	for (;;) {
+		gather(spool);
+		if (writer->filling->count && set->current)
 			return true;
+		if (writer->filling->count == 0 && list_is_empty(&writer->waiting))
+			return false;
 		if (spool->supply.status != SPOOL_OK) {
-			writer_refuse(spool, take_waiting(writer), spool->supply.status);
+			refuse_some(spool, spool->supply.status);
 			continue;
 		}
 		if (set->ready_count == 0) {
@@ -134,57 +170,9 @@ static bool make_room(struct spool *spool)
 			segments_seal_current(spool, false);
 		open_segment(spool);
 	}
-	return false;
 }
 
 /* --- one commit --- */
-
-static void add_part(struct writer *writer, const void *data, size_t size)
-{
-	if (size)
-		writer->parts[writer->part_count++] = (struct iovec){ (void *)(uintptr_t)data, size };
-}
-
-/* Gives the entry its place, finishes its header and gathers its bytes. */
-static void add_entry(struct spool *spool, struct spool_entry *entry, uint32_t at)
-{
-	struct writer *writer = &spool->writer;
-	const struct segment *segment = spool->segments.current;
-	entry->place.segment = segment->generation;
-	entry->place.offset = at;
-	append_refer(spool, entry);
-	record_header_seal(entry->header, segment->generation,
-			   record_hash_parts(writer->hasher, entry->parts, entry->part_count, segment->salt),
-			   segment->salt);
-	add_part(writer, entry->header, sizeof entry->header);
-	for (uint32_t i = 0; i < entry->part_count; i++)
-		add_part(writer, entry->parts[i].iov_base, entry->parts[i].iov_len);
-	add_part(writer, padding, entry->place.size - RECORD_HEADER_BYTES - entry->payload_size);
-	list_append(&writer->batch, &entry->link);
-	writer->batch_count++;
-}
-
-static void gather_batch(struct spool *spool)
-{
-	struct writer *writer = &spool->writer;
-	struct segment *segment = spool->segments.current;
-	uint32_t at = batch_begin(spool);
-	writer->part_count = writer->part_at = 0;
-	writer->batch_count = 0;
-	if (!segment->begun)
-		add_part(writer, writer->opening_record, writer->opening_size);
-	while (!list_is_empty(&writer->waiting)) {
-		struct spool_entry *next = entry_of(writer->waiting.next);
-		bool full = writer->part_count + part_count_of(next) > LIMIT_IO_PARTS ||
-			    at - segment->used + next->place.size > LIMIT_COMMIT_BYTES;
-		if ((full && writer->batch_count) || !fits(spool, next, at))
-			break;
-		add_entry(spool, take_waiting(writer), at);
-		at += next->place.size;
-	}
-	writer->batch_bytes = at - segment->used;
-	writer->written = 0;
-}
 
 static void commit_written(struct loop_op *op, const struct loop_completion *completion);
 
@@ -192,31 +180,17 @@ static void write_rest(struct spool *spool)
 {
 	struct writer *writer = &spool->writer;
 	const struct segment *segment = spool->segments.current;
-	loop_write(spool->loop, &writer->op, segment->fd, writer->parts + writer->part_at,
-		   writer->part_count - writer->part_at, (uint64_t)segment->used + writer->written, LOOP_WRITE_DURABLE,
-		   commit_written);
+	int fd = segment->direct_fd >= 0 ? segment->direct_fd : segment->fd;
+	writer->part = (struct iovec){ writer->running->bytes + writer->written, writer->write_size - writer->written };
+	loop_write(spool->loop, &writer->op, fd, &writer->part, 1, writer->write_at + writer->written,
+		   LOOP_WRITE_DURABLE, commit_written);
 }
 
-/* Takes what a short write has written out of the parts. */
-static void advance(struct writer *writer, uint32_t bytes)
-{
-	writer->written += bytes;
-	while (bytes) {
-		struct iovec *part = &writer->parts[writer->part_at];
-		size_t taken = bytes < part->iov_len ? bytes : part->iov_len;
-		part->iov_base = (uint8_t *)part->iov_base + taken;
-		part->iov_len -= taken;
-		bytes -= (uint32_t)taken;
-		if (part->iov_len == 0)
-			writer->part_at++;
-	}
-}
-
-static void tell_batch(struct spool *spool, enum spool_status status)
+static void tell_running(struct spool *spool, enum spool_status status)
 {
 	struct writer *writer = &spool->writer;
 	struct list *link;
-	while ((link = list_take_first(&writer->batch))) {
+	while ((link = list_take_first(&writer->running->entries))) {
 		struct spool_entry *entry = entry_of(link);
 		if (status != SPOOL_OK)
 			append_undo(spool, entry);
@@ -228,13 +202,14 @@ static void commit_succeeded(struct spool *spool)
 {
 	struct writer *writer = &spool->writer;
 	struct segment *segment = spool->segments.current;
-	segment->used += writer->batch_bytes;
+	segment->used = writer->end;
 	writer->failures = 0;
 	if (!segment->begun)
 		segments_current_begun(spool);
-	for (struct list *link = writer->batch.next; link != &writer->batch; link = link->next)
+	struct list *entries = &writer->running->entries;
+	for (struct list *link = entries->next; link != entries; link = link->next)
 		append_apply(spool, entry_of(link));
-	tell_batch(spool, SPOOL_OK);
+	tell_running(spool, SPOOL_OK);
 }
 
 /* What the failed write has left in the file is unknown: the segment ends before it, and says so in the next one. */
@@ -247,7 +222,7 @@ static void commit_failed(struct spool *spool, int error)
 	segments_seal_current(spool, true);
 	if (++writer->failures >= FAILURES_MOST)
 		supply_pause(spool, status);
-	tell_batch(spool, status);
+	tell_running(spool, status);
 }
 
 static void commit_written(struct loop_op *op, const struct loop_completion *completion)
@@ -255,8 +230,10 @@ static void commit_written(struct loop_op *op, const struct loop_completion *com
 	struct writer *writer = CONTAINER_OF(op, struct writer, op);
 	struct spool *spool = CONTAINER_OF(writer, struct spool, writer);
 	if (completion->result > 0) {
-		advance(writer, (uint32_t)completion->result);
-		if (writer->written < writer->batch_bytes) {
+		/* What is left of a short write begins with a whole block. */
+		writer->written =
+			(writer->written + (uint32_t)completion->result) / SPOOL_BLOCK_BYTES * SPOOL_BLOCK_BYTES;
+		if (writer->written < writer->write_size) {
 			write_rest(spool);
 			return;
 		}
@@ -265,7 +242,8 @@ static void commit_written(struct loop_op *op, const struct loop_completion *com
 		commit_succeeded(spool);
 	else
 		commit_failed(spool, completion->result ? -completion->result : EIO);
-	writer->committing = false;
+	batch_clear(writer->running);
+	writer->running = NULL;
 	supply_run(spool);
 	writer_kick(spool);
 }
@@ -276,8 +254,8 @@ static void commit_written(struct loop_op *op, const struct loop_completion *com
 static uint64_t pace_ms(const struct spool *spool)
 {
 	const struct writer *writer = &spool->writer;
-	bool lone = writer->batch_count <= 1 && writer->waiting_count <= 1;
-	bool full = writer->waiting_bytes >= LIMIT_COMMIT_BYTES || writer->waiting_parts >= LIMIT_IO_PARTS;
+	bool lone = writer->last_count <= 1 && writer->filling->count <= 1;
+	bool full = !list_is_empty(&writer->waiting);
 	if (lone || full || spool->closing)
 		return 0;
 	uint64_t interval_ns = (uint64_t)SPOOL_COMMIT_INTERVAL_MS * CLOCK_NS_PER_MS;
@@ -289,29 +267,47 @@ static uint64_t pace_ms(const struct spool *spool)
 	return rest_ms ? rest_ms : 1;
 }
 
+/* What the batch leaves in its last block is what the next one begins with. */
+static void keep_head(struct writer *writer, const struct batch *batch)
+{
+	uint32_t size = batch->head_size + batch->size;
+	writer->head_size = size % SPOOL_BLOCK_BYTES;
+	memcpy(writer->head, batch->bytes + size - writer->head_size, writer->head_size);
+}
+
 static void start_commit(struct spool *spool)
 {
 	struct writer *writer = &spool->writer;
 	loop_timer_stop(spool->loop, &writer->pace);
 	if (!make_room(spool))
 		return;
-	gather_batch(spool);
-	writer->committing = true;
+	struct batch *batch = writer->filling;
+	uint32_t at = filling_at(spool);
+	writer->write_at = at - writer->head_size;
+	writer->write_size =
+		batch_place(spool, batch, spool->segments.current, at, slice_of(writer->head, writer->head_size));
+	writer->written = 0;
+	writer->end = at + batch->size;
+	writer->running = batch;
+	writer->filling = batch == &writer->batches[0] ? &writer->batches[1] : &writer->batches[0];
+	writer->last_count = batch->count;
 	writer->started_ns = loop_now(spool->loop)->monotonic_ns;
+	keep_head(writer, batch);
 	write_rest(spool);
+	gather(spool);
 }
 
 static void pace_over(struct timer *timer)
 {
 	struct writer *writer = CONTAINER_OF(timer, struct writer, pace);
-	if (!writer->committing)
+	if (!writer->running)
 		start_commit(CONTAINER_OF(writer, struct spool, writer));
 }
 
 void writer_kick(struct spool *spool)
 {
 	struct writer *writer = &spool->writer;
-	if (writer->committing || list_is_empty(&writer->waiting))
+	if (writer->running || (writer->filling->count == 0 && list_is_empty(&writer->waiting)))
 		return;
 	uint64_t wait_ms = pace_ms(spool);
 	if (wait_ms == 0) {
@@ -324,11 +320,9 @@ void writer_kick(struct spool *spool)
 void writer_append(struct spool *spool, struct spool_entry *entry)
 {
 	struct writer *writer = &spool->writer;
-	ASSERT(part_count_of(entry) < LIMIT_IO_PARTS);
 	ASSERT(entry->place.size <= spool->segment_bytes / 2);
 	list_append(&writer->waiting, &entry->link);
 	writer->waiting_bytes += entry->place.size;
-	writer->waiting_parts += part_count_of(entry);
-	writer->waiting_count++;
+	gather(spool);
 	writer_kick(spool);
 }

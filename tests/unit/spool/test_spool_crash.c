@@ -196,7 +196,8 @@ static void a_lane_of_the_future_is_refused(void **state)
 	uint32_t size = segment_opening_write(record, generation, &opening);
 	record[RECORD_HEADER_BYTES] = FORMAT_VERSION + 1;
 	struct slice payload = slice_of(record + RECORD_HEADER_BYTES, size - RECORD_HEADER_BYTES);
-	record_header_seal(record, generation, record_hash(payload, generation), generation);
+	record_header_check_payload(record, record_hash(payload, generation));
+	record_header_seal(record, generation, generation);
 	lane_write_at(tail.path, 0, record, size);
 	assert_null(spool_open(tail.lane.loop, &tail.lane.settings, NULL, NULL, NULL, &error));
 	assert_non_null(strstr(error.text, "format version 2"));
@@ -218,7 +219,8 @@ static void fill_with_forgeries(uint8_t *text, size_t size, uint64_t id)
 	for (size_t at = 0; at + RECORD_HEADER_BYTES <= size; at += RECORD_HEADER_BYTES) {
 		uint32_t next = forged_generation + 1 + (uint32_t)(at / RECORD_HEADER_BYTES % 6);
 		record_header_write(text + at, &(struct record_header){ .type = RECORD_MESSAGE, .id = 1000 + at });
-		record_header_seal(text + at, next, 0, at % 128 ? next : 0);
+		record_header_check_payload(text + at, 0);
+		record_header_seal(text + at, next, at % 128 ? next : 0);
 	}
 }
 
@@ -342,7 +344,7 @@ static void limit_files(uint64_t bytes)
 static void a_failed_commit_fails_its_entries_only(void **state)
 {
 	(void)state;
-	enum { COUNT = 6, TEXT = 1000 };
+	enum { COUNT = 6, TEXT = 6000 };
 	struct lane lane, copy;
 	struct lane_entry entries[COUNT];
 	signal(SIGXFSZ, SIG_IGN);
@@ -353,9 +355,10 @@ static void a_failed_commit_fails_its_entries_only(void **state)
 		lane_start_message(&lane, &entries[i], 1, TEXT, false);
 	lane_wait(&lane, &entries[0]); /* a commit by itself; the others gather meanwhile */
 	assert_int_equal(entries[0].status, SPOOL_OK);
-	/* The second is written whole, the third in part: a short write, and then none. */
+	/* The second is written whole, the third in part: a short write, of whole blocks, and then none. */
 	uint32_t size = entries[0].entry.place.size;
-	limit_files(end_of(entries[0].entry.place) + size + size / 2);
+	limit_files((end_of(entries[0].entry.place) + size + SPOOL_BLOCK_BYTES - 1) / SPOOL_BLOCK_BYTES *
+		    SPOOL_BLOCK_BYTES);
 	for (size_t i = 1; i < COUNT; i++) {
 		lane_wait(&lane, &entries[i]);
 		assert_int_equal(entries[i].status, SPOOL_FULL);

@@ -66,7 +66,8 @@ static uint32_t write_record(uint8_t *at, uint64_t id, uint32_t payload_size, ui
 				});
 	lane_fill_text(at + RECORD_HEADER_BYTES, payload_size, id);
 	struct slice payload = slice_of(at + RECORD_HEADER_BYTES, payload_size);
-	record_header_seal(at, generation, record_hash(payload, seed), seed);
+	record_header_check_payload(at, record_hash(payload, seed));
+	record_header_seal(at, generation, seed);
 	return record_size(payload_size);
 }
 
