@@ -38,7 +38,8 @@ struct map_node *map_find_next(const struct map_node *node);
  * the next one was asked for first. */
 struct map_node *map_walk(const struct map *map, const struct map_node *after);
 
-/* For keys that are small numbers of our own making (ids): spreads them over the table. */
+/* For keys that are small numbers of our own making (generations): spreads them over the table. Message ids need no
+ * spreading: they differ in their low bits, and those given one after the other share cache lines. */
 static inline uint64_t map_hash_number(uint64_t number)
 {
 	number = (number ^ number >> 32) * 0x9e3779b97f4a7c15u;

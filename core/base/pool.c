@@ -43,6 +43,8 @@ void pool_finish(struct pool *pool)
 		slab = next;
 	}
 	pool->slabs = pool->free = NULL;
+	pool->fresh = NULL;
+	pool->fresh_count = 0;
 	pool->made = pool->used = 0;
 }
 
@@ -62,19 +64,34 @@ static bool grow(struct pool *pool)
 		return false;
 	*(void **)slab = pool->slabs;
 	pool->slabs = slab;
-	for (size_t i = pool->slab_objects; i-- > 0;)
-		push_free(pool, slab + ALIGNMENT + i * pool->object_size);
+	pool->fresh = slab + ALIGNMENT;
+	pool->fresh_count = pool->slab_objects;
+	POISON(pool->fresh, pool->object_size * pool->slab_objects);
 	pool->made += pool->slab_objects;
 	return true;
 }
 
+/* Memory is touched when it is needed, not when it is made. */
+static void *take_fresh(struct pool *pool)
+{
+	if (pool->fresh_count == 0 && !grow(pool))
+		return NULL;
+	void *object = pool->fresh;
+	pool->fresh += pool->object_size;
+	pool->fresh_count--;
+	return object;
+}
+
 void *pool_take(struct pool *pool)
 {
-	if (pool->used >= pool->most || (!pool->free && !grow(pool)))
+	if (pool->used >= pool->most)
 		return NULL;
-	void *object = pool->free;
+	void *object = pool->free ? pool->free : take_fresh(pool);
+	if (!object)
+		return NULL;
 	UNPOISON(object, pool->object_size);
-	pool->free = *(void **)object;
+	if (pool->free)
+		pool->free = *(void **)object;
 	pool->used++;
 	return object;
 }

@@ -9,8 +9,10 @@
 #include <stddef.h>
 
 struct pool {
-	void *free;          /* singly linked through the objects' first word */
-	void *slabs;         /* linked through each slab's first word */
+	void *free;  /* singly linked through the objects' first word */
+	void *slabs; /* linked through each slab's first word */
+	char *fresh; /* the newest slab's objects that were never given out */
+	size_t fresh_count;
 	size_t object_size;  /* bytes, rounded up to 16 */
 	size_t slab_objects; /* objects a slab */
 	size_t used;         /* objects given out now */

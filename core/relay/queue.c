@@ -69,7 +69,7 @@ void queue_enter(struct queue *queue, struct queue_message *message, enum messag
 
 struct queue_message *queue_find(const struct queue *queue, uint64_t id)
 {
-	struct map_node *node = map_find(&queue->by_id, map_hash_number(id));
+	struct map_node *node = map_find(&queue->by_id, id);
 	for (; node; node = map_find_next(node)) {
 		struct queue_message *message = CONTAINER_OF(node, struct queue_message, node);
 		if (message->id == id)
@@ -145,7 +145,7 @@ static void admit(struct queue *queue, const struct spool_message *durable)
 	};
 	list_init(&message->link);
 	copy_done_bits(message, durable->done_bits);
-	map_insert(&queue->by_id, &message->node, map_hash_number(message->id));
+	map_insert(&queue->by_id, &message->node, message->id);
 	queue->state_counts[MESSAGE_NEW]++;
 	bool held =
 		durable->held || (readable && recipients_are_held(&envelope, message->done_bits, &queue->recipients));

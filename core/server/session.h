@@ -60,10 +60,11 @@ struct session {
 	struct net_address peer;
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
-	uint8_t phase;      /* enum session_phase */
-	uint8_t blocked;    /* enum session_block bits; 0: input is worked on */
-	bool held_large;    /* `held` is a large buffer */
-	bool skipping_line; /* an over-long line was refused: drop up to its end */
+	uint8_t waiting_commits;           /* in `commits` */
+	uint8_t phase;                     /* enum session_phase */
+	uint8_t blocked;                   /* enum session_block bits; 0: input is worked on */
+	bool held_large;                   /* `held` is a large buffer */
+	bool skipping_line;                /* an over-long line was refused: drop up to its end */
 	bool greeted;
 	bool refused;   /* over the limit of connections: 421 is the greeting */
 	bool start_tls; /* once everything before it is answered */

@@ -129,10 +129,7 @@ static void commit_message(struct session *session)
 	};
 	list_append(&session->commits, &transaction->link);
 	transaction_commit(transaction, &trace, true);
-	size_t waiting = 0;
-	for (struct list *node = session->commits.next; node != &session->commits; node = node->next)
-		waiting++;
-	if (waiting >= LIMIT_SESSION_COMMITS)
+	if (++session->waiting_commits >= LIMIT_SESSION_COMMITS)
 		session->blocked |= SESSION_BLOCK_COMMIT;
 }
 

@@ -66,7 +66,7 @@ static bool take_line(struct session *session)
 /* --- text --- */
 
 /* Where text is to stay, or where refused text is read and gone. */
-static uint8_t *text_room(struct session *session, size_t *room)
+static uint8_t *place_for_text(struct session *session, size_t *room)
 {
 	if (is_gathering(session)) {
 		uint8_t *at = transaction_text_room(session->message, room);
@@ -104,7 +104,7 @@ static void give_back(struct session *session, struct slice rest, bool from_turn
 static bool take_text(struct session *session)
 {
 	size_t room, kept, consumed;
-	uint8_t *text = text_room(session, &room);
+	uint8_t *text = place_for_text(session, &room);
 	/* Normalised text grows to twice its size at most: raw bytes go to the upper half of the room. */
 	size_t raw_at = session->smtp.profile->bare_lf_normalised ? (room + 1) / 2 : 0;
 	uint8_t *raw = text + raw_at;

@@ -71,6 +71,7 @@ static void answer(struct session *session, struct transaction *transaction)
 	ASSERT(whole && !replies->overflow);
 	if (transaction->outcome == SMTP_QUEUED)
 		count_message(session);
+	session->waiting_commits--;
 	transaction_end(transaction);
 }
 

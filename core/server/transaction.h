@@ -1,12 +1,13 @@
-/* A message on its way in: envelope and text are gathered here, then committed to the spool as they are.
+/* A message on its way in: envelope and text are gathered here, then handed to the spool as they are.
  *
- * Text is received straight into blocks that the spool writes from: no copy in between. What is over
- * LIMIT_INLINE_MESSAGE_BYTES goes to a large file while it comes in; the session waits meanwhile. A transaction
- * outlives its session: once committing, it ends with the disk, not with the client. */
+ * Text is decrypted straight into blocks. The spool takes a record once, mostly at once, and the blocks serve the next message
+ * while they are warm: of a message that waits for the disk little is left. What is over LIMIT_INLINE_MESSAGE_BYTES goes
+ * to a large file while it comes in; the session waits meanwhile. A transaction outlives its session: once committing, it
+ * ends with the disk, not with the client. */
 #ifndef POSTERN_SERVER_TRANSACTION_H
 #define POSTERN_SERVER_TRANSACTION_H
 
-#include "core/server/worker.h"
+#include "core/server/transaction_text.h"
 #include "proto/message_trace.h"
 #include "proto/smtp_reply.h"
 
@@ -23,11 +24,6 @@ enum transaction_state {
 };
 
 enum {
-	/* Blocks of text, of an envelope of the largest size, and some for the ends of blocks left unused. */
-	TRANSACTION_BLOCKS = LIMIT_INLINE_MESSAGE_BYTES / LIMIT_BODY_BLOCK_BYTES + 20,
-	TRANSACTION_PARTS = TRANSACTION_BLOCKS + 3,
-	TRANSACTION_ROOM_LEAST = 1024, /* less than this at the end of a block is left unused */
-	TRANSACTION_TRACE_BYTES = 1536,
 	TRANSACTION_TAIL_BYTES = 2 * LIMIT_REPLY_BYTES,
 };
 
@@ -44,22 +40,12 @@ struct transaction {
 	uint16_t recipients;
 	uint32_t flags; /* ENVELOPE_… */
 	uint32_t envelope_size;
-	uint64_t text_size; /* received so far, without the trace */
+	uint64_t text_size;   /* received so far, without the trace */
+	uint64_t stored_size; /* with it */
 	int64_t accepted_unix_us;
-
-	uint8_t *blocks[TRANSACTION_BLOCKS];
-	uint32_t block_count;
-	uint32_t block_used;                   /* bytes of the last block */
-	struct iovec parts[TRANSACTION_PARTS]; /* envelope, trace, text */
-	uint32_t part_count;
-	uint32_t text_part; /* index of the first part of text; the one before it is the trace */
-
+	struct transaction_text *text; /* NULL: the spool has it all */
+	struct buffer tail;            /* replies to what came behind this message, held until it is answered */
 	struct spool_entry entry;
-	struct spool_large file;
-
-	struct buffer trace;
-	struct buffer tail; /* replies to what came behind this message, held until it is answered */
-	uint8_t trace_storage[TRANSACTION_TRACE_BYTES];
 	uint8_t tail_storage[TRANSACTION_TAIL_BYTES];
 };
 
@@ -73,7 +59,7 @@ MUST_USE bool transaction_add_recipient(struct transaction *transaction, struct 
 /* The envelope is complete; text follows. False: no memory. */
 MUST_USE bool transaction_begin_text(struct transaction *transaction);
 
-/* Where the next text goes and how much fits there, at least TRANSACTION_ROOM_LEAST bytes; NULL: no memory. */
+/* Where the next text goes and how much fits there, at least TEXT_ROOM_LEAST bytes; NULL: no memory. */
 uint8_t *transaction_text_room(struct transaction *transaction, size_t *room);
 
 /* `size` bytes of text were put there; `last`: the message ends with them. Answers false when more text must wait until

@@ -94,6 +94,7 @@ static void init_memory(struct worker *worker)
 	size_t most = most_sessions(worker->config);
 	pool_init(&worker->sessions, sizeof(struct session), 64, most);
 	pool_init(&worker->transactions, sizeof(struct transaction), 16, LIMIT_TRANSACTIONS);
+	pool_init(&worker->texts, sizeof(struct transaction_text), 16, LIMIT_TRANSACTIONS);
 	pool_init(&worker->blocks, LIMIT_BODY_BLOCK_BYTES, 8, LIMIT_BODY_BLOCKS);
 	pool_init(&worker->exchanges, sizeof(struct session_sign_in), 16, LIMIT_SIGN_INS);
 	stream_buffers_init(&worker->buffers, most);
@@ -278,6 +279,7 @@ void worker_destroy(struct worker *worker)
 	stream_buffers_finish(&worker->buffers);
 	pool_finish(&worker->exchanges);
 	pool_finish(&worker->blocks);
+	pool_finish(&worker->texts);
 	pool_finish(&worker->transactions);
 	pool_finish(&worker->sessions);
 	loop_destroy(worker->loop);

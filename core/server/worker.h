@@ -58,6 +58,7 @@ struct worker {
 
 	struct pool sessions;
 	struct pool transactions;
+	struct pool texts;     /* of transactions that the spool has not taken yet */
 	struct pool blocks;    /* LIMIT_BODY_BLOCK_BYTES: message text */
 	struct pool exchanges; /* sign-ins that are going on */
 	struct stream_buffers buffers;

@@ -34,7 +34,7 @@ struct live *live_create(struct live_index *index, uint64_t id)
 
 void live_insert(struct live_index *index, struct live *live)
 {
-	map_insert(&index->map, &live->node, map_hash_number(live->id));
+	map_insert(&index->map, &live->node, live->id);
 }
 
 void live_destroy(struct live_index *index, struct live *live, bool inserted)
@@ -49,7 +49,7 @@ void live_destroy(struct live_index *index, struct live *live, bool inserted)
 
 struct live *live_find(const struct live_index *index, uint64_t id)
 {
-	for (struct map_node *node = map_find(&index->map, map_hash_number(id)); node; node = map_find_next(node)) {
+	for (struct map_node *node = map_find(&index->map, id); node; node = map_find_next(node)) {
 		struct live *live = CONTAINER_OF(node, struct live, node);
 		if (live->id == id)
 			return live;
