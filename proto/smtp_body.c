@@ -49,27 +49,25 @@ static void set_fault(struct smtp_body *body, enum smtp_body_fault fault)
 
 /* --- header fields --- */
 
-struct known_field {
-	struct slice name;
-	uint8_t bit;
-};
-
-static const struct known_field known_fields[] = {
-	{ { (const uint8_t *)"date", 4 }, BODY_HAS_DATE },
-	{ { (const uint8_t *)"message-id", 10 }, BODY_HAS_MESSAGE_ID },
-	{ { (const uint8_t *)"from", 4 }, BODY_HAS_FROM },
-};
-
 static void note_field(struct smtp_body *body)
 {
-	if (body->name_size > sizeof body->name)
-		return;
 	struct slice name = slice_of(body->name, body->name_size);
-	for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++)
-		if (slice_equal(name, known_fields[i].name))
-			body->fields |= known_fields[i].bit;
-	if (slice_equal(name, SLICE_LITERAL("received")) && ++body->hops > LIMIT_HOPS)
-		set_fault(body, BODY_LOOP);
+	switch (body->name_size) {
+	case 4:
+		if (slice_equal_nocase(name, SLICE_LITERAL("date")))
+			body->fields |= BODY_HAS_DATE;
+		else if (slice_equal_nocase(name, SLICE_LITERAL("from")))
+			body->fields |= BODY_HAS_FROM;
+		break;
+	case 8:
+		if (slice_equal_nocase(name, SLICE_LITERAL("received")) && ++body->hops > LIMIT_HOPS)
+			set_fault(body, BODY_LOOP);
+		break;
+	case 10:
+		if (slice_equal_nocase(name, SLICE_LITERAL("message-id")))
+			body->fields |= BODY_HAS_MESSAGE_ID;
+		break;
+	}
 }
 
 static void end_header(struct smtp_body *body)
@@ -137,12 +135,13 @@ static void step_header(struct smtp_body *body, uint8_t byte)
 static size_t take_name(struct smtp_body *body, struct slice text)
 {
 	size_t size = 0;
-	for (; size < text.size && is_name_byte(text.data[size]); size++) {
-		if (body->name_size < sizeof body->name)
-			body->name[body->name_size] = ascii_lower(text.data[size]);
-		if (body->name_size <= sizeof body->name)
-			body->name_size++;
-	}
+	while (size < text.size && is_name_byte(text.data[size]))
+		size++;
+	size_t kept = sizeof body->name - body->name_size;
+	if (kept > size)
+		kept = size;
+	memcpy(body->name + body->name_size, text.data, kept);
+	body->name_size += (uint8_t)kept;
 	body->header_size += (uint32_t)size;
 	body->line_size += (uint32_t)size;
 	return size;

@@ -28,7 +28,7 @@ struct smtp_body {
 	uint8_t fault;     /* enum smtp_body_fault: the first one found */
 	uint8_t fields;    /* BODY_HAS_… */
 	uint8_t header;    /* private: where in a header line we are, or past the header */
-	uint8_t name_size; /* of the header field's name seen so far on this line */
+	uint8_t name_size; /* of the header field's name seen so far on this line, as far as it is kept */
 	uint8_t hops;
 	uint8_t name[14];
 	uint32_t line_size;

@@ -1,6 +1,6 @@
 /* Finds how much of a message's text needs no thought: the inner loop of smtp_body.c.
  *
- * Sixteen bytes a step where the machine has SSE2, and the same answers, slower, where it has not. */
+ * Sixteen or thirty-two bytes a step on x86, and the same answers, slower, on other machines. */
 #ifndef POSTERN_PROTO_SMTP_BODY_SCAN_H
 #define POSTERN_PROTO_SMTP_BODY_SCAN_H
 
