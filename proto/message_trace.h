@@ -24,7 +24,7 @@ struct message_trace {
 	bool add_date;
 	bool add_message_id;
 	bool add_empty_line; /* BODY_NO_HEADER: or the text's first line would read as part of the header */
-	struct slice date; /* of message_date_write() */
+	struct slice date;   /* of message_date_write() */
 };
 
 /* Folded lines with CRLF, none over 998 bytes whatever the client said. False when it does not fit in `out`;

@@ -94,7 +94,7 @@ struct smtp_session {
 	struct smtp_transaction transaction;
 	struct smtp_chunk chunk;
 	struct sasl_exchange *exchange; /* the shell's; NULL outside SMTP_SIGN_IN */
-	struct slice path; /* without brackets, source route dropped; empty: null reverse path. Valid until the
+	struct slice path;       /* without brackets, source route dropped; empty: null reverse path. Valid until the
 	                           next call, while the line that was passed is */
 	uint8_t path_local_size; /* of its local part; all of it: <postmaster>, without a domain */
 	uint8_t client_name[LIMIT_CLIENT_NAME_BYTES]; /* EHLO's argument, cut */

@@ -4,7 +4,7 @@
  *   id.c          message ids
  *   format.c      records as bytes              scan.c       walking a segment's records
  *   live.c        the index of live messages    segment.c    the set of segments: what is in use, what is free
- *   supply.c      makes, recycles and removes segment files, ahead of need
+ *   supply.c      recycles and removes segment files, and has new ones made (supply_make.c), ahead of need
  *   writer.c      group commit                  append.c     what goes into it: messages and changes
  *   batch.c       the bytes of a commit
  *   recovery.c    replay at opening             compaction.c empties sparse segments
@@ -46,6 +46,7 @@ struct segment {
 	int fd;        /* -1: closed */
 	int direct_fd; /* for writing past the page cache, until it is sealed; -1: where that can't be */
 	uint8_t state;
+	bool direct_tried;
 	bool begun;        /* its opening is durable */
 	bool sealed_early; /* what is behind `used` does not count: written into new segments' openings */
 	bool was_sparse;   /* at compaction's last look */
@@ -203,6 +204,7 @@ struct supply {
 	enum spool_status status; /* not OK: no segment can be had, `retry` runs */
 	bool retiring_blocked;    /* it failed; `retry` runs */
 	struct segment *retiring; /* at work on it */
+	struct segment *opening;  /* or on this one */
 	int fd;                   /* of the new file */
 	int direct_fd;            /* the same past the page cache, or -1 */
 	uint32_t size;
@@ -218,6 +220,19 @@ void supply_run(struct spool *spool);
 /* Waits SPOOL_RETRY_MS before the next segment is used: the disk fails. */
 void supply_pause(struct spool *spool, enum spool_status status);
 enum spool_status supply_status_of(int error);
+
+/* --- supply_make.c, and what it tells supply.c --- */
+
+/* Begins to make a segment. */
+void supply_make(struct spool *spool);
+/* None could be made: tries again later. */
+void supply_failed(struct spool *spool, int error);
+/* An empty file has its name, durably. */
+void supply_add_ready(struct spool *spool, struct segment *segment);
+/* Goes on with what is next. */
+void supply_finished(struct spool *spool);
+/* Closing: only what the last commits need is done. */
+bool supply_is_over(const struct spool *spool);
 
 /* --- compaction.c --- */
 

@@ -181,16 +181,6 @@ static bool read_opening(struct recovery *recovery, struct segment *segment)
 	return true;
 }
 
-/* Where it can't be it is written through the page cache. */
-static void open_direct(struct spool *spool, struct segment *segment)
-{
-	char name[SEGMENT_NAME_BYTES];
-	segment_name_format(segment->generation, name);
-	loop_open(spool->loop, &spool->op, spool->segments_fd, name, O_RDWR | O_DIRECT, 0, NULL);
-	int32_t fd = spool_await(spool);
-	segment->direct_fd = fd < 0 ? -1 : fd;
-}
-
 /* A file with no opening is a ready one when it is newer than all others. Else its first commit failed, which a seal
  * says, or it is damaged: then it is left for a person to look at. */
 static void sort_out(struct spool *spool, struct segment *segment)
@@ -204,7 +194,6 @@ static void sort_out(struct spool *spool, struct segment *segment)
 		map_remove(&set->by_generation, &segment->node);
 		set->open_count--;
 		segment->used = 0;
-		open_direct(spool, segment);
 		segments_add_ready(set, segment);
 	} else if (newer || (segment->sealed_early && segment->used == 0)) {
 		segment->used = 0;

@@ -1,9 +1,8 @@
 /* The supply of segments: files that are ready before the writer needs them.
  *
- * A new file is written with zeros once, so that a commit later changes no metadata. It is made in small durable steps
- * when the current segment is half full, and has its name only when all of it is on the disk. A free segment is renamed
- * to a new generation instead, or removed when enough are ready. One thing at a time; free ones come first. When no
- * segment can be had the spool is not writable, and tries again each second. */
+ * A new file is made (supply_make.c) when the current segment is half full: preallocated, so that a commit later changes no
+ * metadata. A free segment is renamed to a new generation instead, or removed when enough are ready. One thing at a time;
+ * free ones come first. When no segment can be had the spool is not writable, and tries again each second. */
 #include "core/spool/internal.h"
 
 #include <errno.h>
@@ -12,13 +11,8 @@
 #include "core/base/log.h"
 
 enum {
-	STEP_BYTES = 1024 * 1024,
-	ZERO_BYTES = STEP_BYTES / SUPPLY_PARTS,
 	WRITABLE_PART = 8, /* of a segment: twice what is kept for changes */
 };
-
-static const char new_file[] = "new";
-static _Alignas(SPOOL_BLOCK_BYTES) uint8_t zeros[ZERO_BYTES];
 
 static struct spool *spool_of(struct loop_op *op)
 {
@@ -32,8 +26,6 @@ void supply_init(struct supply *supply)
 	timer_init(&supply->retry, retry_due);
 	loop_op_init(&supply->op);
 	supply->fd = supply->direct_fd = -1;
-	for (size_t i = 0; i < SUPPLY_PARTS; i++)
-		supply->zeros[i] = (struct iovec){ zeros, sizeof zeros };
 }
 
 enum spool_status supply_status_of(int error)
@@ -84,7 +76,7 @@ void supply_pause(struct spool *spool, enum spool_status status)
 	writer_kick(spool);
 }
 
-static void failed(struct spool *spool, int error)
+void supply_failed(struct spool *spool, int error)
 {
 	enum spool_status status = supply_status_of(error);
 	if (spool->supply.status != status)
@@ -94,171 +86,25 @@ static void failed(struct spool *spool, int error)
 }
 
 /* Closing: only what the last commits need is done. */
-static bool is_over(const struct spool *spool)
+bool supply_is_over(const struct spool *spool)
 {
 	return spool->closing && !spool->supply.wanted;
 }
 
-static void finished(struct spool *spool)
+void supply_finished(struct spool *spool)
 {
 	spool->supply.running = false;
 	supply_run(spool);
 }
 
 /* An empty file has its new name, durably. While the disk fails it waits for the retry. */
-static void add_ready(struct spool *spool, struct segment *segment)
+void supply_add_ready(struct spool *spool, struct segment *segment)
 {
 	struct supply *supply = &spool->supply;
 	segments_add_ready(&spool->segments, segment);
 	supply->wanted = false;
 	if (supply->status != SPOOL_ERROR || !timer_is_running(&supply->retry))
 		recovered(spool);
-}
-
-/* --- making one --- */
-
-static void new_file_removed(struct loop_op *op, const struct loop_completion *completion)
-{
-	(void)completion; /* the next one truncates it */
-	finished(spool_of(op));
-}
-
-static void making_failed(struct spool *spool, int error)
-{
-	struct supply *supply = &spool->supply;
-	if (!is_over(spool))
-		failed(spool, error);
-	if (supply->fd >= 0)
-		loop_close(spool->loop, supply->fd);
-	if (supply->direct_fd >= 0)
-		loop_close(spool->loop, supply->direct_fd);
-	supply->fd = supply->direct_fd = -1;
-	loop_unlink(spool->loop, &supply->op, spool->segments_fd, new_file, new_file_removed);
-}
-
-static void made(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	struct supply *supply = &spool->supply;
-	struct segment *segment = NULL;
-	if (completion->result >= 0)
-		segment = segment_create(spool->segments.next_generation, supply->size, supply->fd);
-	if (!segment) {
-		making_failed(spool, completion->result < 0 ? -completion->result : ENOMEM);
-		return;
-	}
-	segment->direct_fd = supply->direct_fd;
-	supply->fd = supply->direct_fd = -1;
-	spool->segments.next_generation++;
-	spool->segments.file_bytes += supply->size;
-	add_ready(spool, segment);
-	finished(spool);
-}
-
-static void new_file_renamed(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	if (completion->result < 0)
-		making_failed(spool, -completion->result);
-	else
-		loop_sync(spool->loop, op, spool->segments_fd, false, made);
-}
-
-static void new_file_synced(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	struct supply *supply = &spool->supply;
-	if (completion->result < 0) {
-		making_failed(spool, -completion->result);
-		return;
-	}
-	segment_name_format(spool->segments.next_generation, supply->new_name);
-	loop_rename(spool->loop, op, spool->segments_fd, new_file, supply->new_name, new_file_renamed);
-}
-
-static int writing_fd(const struct supply *supply)
-{
-	return supply->direct_fd >= 0 ? supply->direct_fd : supply->fd;
-}
-
-static void zeros_written(struct loop_op *op, const struct loop_completion *completion);
-
-static void write_zeros(struct spool *spool)
-{
-	struct supply *supply = &spool->supply;
-	uint32_t rest = supply->size - supply->written;
-	uint32_t count = rest / ZERO_BYTES;
-	if (count > SUPPLY_PARTS)
-		count = SUPPLY_PARTS;
-	loop_write(spool->loop, &supply->op, writing_fd(supply), supply->zeros, count, supply->written,
-		   LOOP_WRITE_DURABLE, zeros_written);
-}
-
-static void zeros_written(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	struct supply *supply = &spool->supply;
-	if (completion->result <= 0 || is_over(spool)) {
-		making_failed(spool, completion->result < 0 ? -completion->result : EIO);
-		return;
-	}
-	/* A short write is gone over again: steps are whole blocks. */
-	supply->written += (uint32_t)completion->result / ZERO_BYTES * ZERO_BYTES;
-	if (supply->written < supply->size)
-		write_zeros(spool);
-	else
-		loop_sync(spool->loop, op, writing_fd(supply), false, new_file_synced);
-}
-
-static void space_allocated(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	/* Not every file system can; then the zeros find out whether there is space. */
-	if (completion->result < 0 && completion->result != -EOPNOTSUPP && completion->result != -EINVAL)
-		making_failed(spool, -completion->result);
-	else
-		write_zeros(spool);
-}
-
-/* A file system that can't is written through the page cache. */
-static void new_file_opened_direct(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	struct supply *supply = &spool->supply;
-	if (completion->result < 0 && completion->result != -EINVAL) {
-		making_failed(spool, -completion->result);
-		return;
-	}
-	supply->direct_fd = completion->result < 0 ? -1 : completion->result;
-	supply->written = 0;
-	loop_allocate(spool->loop, op, supply->fd, supply->size, space_allocated);
-}
-
-static void new_file_opened(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	struct supply *supply = &spool->supply;
-	if (completion->result < 0) {
-		making_failed(spool, -completion->result);
-		return;
-	}
-	supply->fd = completion->result;
-	loop_open(spool->loop, op, spool->segments_fd, new_file, O_RDWR | O_DIRECT, 0, new_file_opened_direct);
-}
-
-static void make(struct spool *spool)
-{
-	struct supply *supply = &spool->supply;
-	supply->size = spool->segment_bytes;
-	if (supply->first && supply->size > LIMIT_FIRST_SEGMENT_BYTES)
-		supply->size = LIMIT_FIRST_SEGMENT_BYTES;
-	if (spool->most_bytes && spool->segments.file_bytes + supply->size > spool->most_bytes) {
-		failed(spool, EDQUOT);
-		return;
-	}
-	supply->running = true;
-	loop_open(spool->loop, &supply->op, spool->segments_fd, new_file, O_RDWR | O_CREAT | O_TRUNC, 0600,
-		  new_file_opened);
 }
 
 /* --- retiring one --- */
@@ -271,7 +117,7 @@ static void retiring_failed(struct spool *spool, int error)
 	supply->retiring = NULL;
 	supply->retiring_blocked = true;
 	start_retry(spool);
-	finished(spool);
+	supply_finished(spool);
 }
 
 /* The file is as good as new. */
@@ -279,44 +125,26 @@ static void recycle(struct spool *spool, struct segment *segment)
 {
 	struct segment *fresh = segment_create(segment->new_generation, segment->size, segment->fd);
 	if (fresh) {
-		fresh->direct_fd = segment->direct_fd;
-		segment->fd = segment->direct_fd = -1;
-		add_ready(spool, fresh);
+		segment->fd = -1;
+		supply_add_ready(spool, fresh);
 	}
 	segment_destroy(spool, segment);
-	finished(spool);
-}
-
-static void recycled_opened_direct(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct spool *spool = spool_of(op);
-	struct segment *segment = spool->supply.retiring;
-	spool->supply.retiring = NULL;
-	segment->direct_fd = completion->result < 0 ? -1 : completion->result;
-	recycle(spool, segment);
-}
-
-static void open_direct(struct spool *spool)
-{
-	struct supply *supply = &spool->supply;
-	segment_name_format(supply->retiring->new_generation, supply->new_name);
-	loop_open(spool->loop, &supply->op, spool->segments_fd, supply->new_name, O_RDWR | O_DIRECT, 0,
-		  recycled_opened_direct);
+	supply_finished(spool);
 }
 
 static void recycled_opened(struct loop_op *op, const struct loop_completion *completion)
 {
 	struct spool *spool = spool_of(op);
 	struct segment *segment = spool->supply.retiring;
+	spool->supply.retiring = NULL;
 	if (completion->result >= 0) {
 		segment->fd = completion->result;
-		open_direct(spool);
+		recycle(spool, segment);
 		return;
 	}
-	spool->supply.retiring = NULL;
 	/* No descriptor is to be had: the file waits for the next recovery. */
 	segment_destroy(spool, segment);
-	finished(spool);
+	supply_finished(spool);
 }
 
 static void name_gone(struct loop_op *op, const struct loop_completion *completion)
@@ -334,14 +162,14 @@ static void name_gone(struct loop_op *op, const struct loop_completion *completi
 		loop_open(spool->loop, op, spool->segments_fd, supply->new_name, O_RDWR, 0, recycled_opened);
 		return;
 	}
+	supply->retiring = NULL;
 	if (segment->new_generation) {
-		open_direct(spool);
+		recycle(spool, segment);
 		return;
 	}
-	supply->retiring = NULL;
 	spool->segments.file_bytes -= segment->size;
 	segment_destroy(spool, segment);
-	finished(spool);
+	supply_finished(spool);
 }
 
 static void name_taken(struct loop_op *op, const struct loop_completion *completion)
@@ -395,6 +223,41 @@ static void retire(struct spool *spool, struct segment *segment)
 	}
 }
 
+/* --- opening one past the page cache --- */
+
+static void opened_direct(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct spool *spool = spool_of(op);
+	struct segment *segment = spool->supply.opening;
+	spool->supply.opening = NULL;
+	if (completion->result >= 0 && segment->state == SEGMENT_SEALED)
+		loop_close(spool->loop, completion->result);
+	else if (completion->result >= 0)
+		segment->direct_fd = completion->result;
+	supply_finished(spool);
+}
+
+/* One that was recycled, or found ready by recovery; until then, and where it can't be, the page cache is in between. */
+static struct segment *next_to_open(const struct segment_set *set)
+{
+	for (struct list *link = set->ready.next; link != &set->ready; link = link->next) {
+		struct segment *segment = CONTAINER_OF(link, struct segment, link);
+		if (!segment->direct_tried)
+			return segment;
+	}
+	return NULL;
+}
+
+static void open_direct(struct spool *spool, struct segment *segment)
+{
+	struct supply *supply = &spool->supply;
+	supply->running = true;
+	supply->opening = segment;
+	segment->direct_tried = true;
+	segment_name_format(segment->generation, supply->name);
+	loop_open(spool->loop, &supply->op, spool->segments_fd, supply->name, O_RDWR | O_DIRECT, 0, opened_direct);
+}
+
 /* --- what is next --- */
 
 static bool needs_one(const struct spool *spool)
@@ -412,11 +275,13 @@ void supply_run(struct spool *spool)
 {
 	struct supply *supply = &spool->supply;
 	struct segment_set *set = &spool->segments;
-	if (supply->running || is_over(spool))
+	if (supply->running || supply_is_over(spool))
 		return;
 	bool waits = supply->status != SPOOL_OK && timer_is_running(&supply->retry);
 	if (!supply->retiring_blocked && !list_is_empty(&set->retiring))
 		retire(spool, CONTAINER_OF(set->retiring.next, struct segment, link));
+	else if (next_to_open(set))
+		open_direct(spool, next_to_open(set));
 	else if (needs_one(spool) && !waits)
-		make(spool);
+		supply_make(spool);
 }

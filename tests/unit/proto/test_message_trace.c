@@ -177,9 +177,12 @@ static void the_longest_fits_and_is_folded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(dates_agree_with_the_library),       cmocka_unit_test(trace_says_how_it_came),
-		cmocka_unit_test(a_hidden_client_has_no_name_either), cmocka_unit_test(protocols_have_registered_names),
-		cmocka_unit_test(a_client_name_forges_nothing),       cmocka_unit_test(a_recipient_without_a_domain_is_not_named),
+		cmocka_unit_test(dates_agree_with_the_library),
+		cmocka_unit_test(trace_says_how_it_came),
+		cmocka_unit_test(a_hidden_client_has_no_name_either),
+		cmocka_unit_test(protocols_have_registered_names),
+		cmocka_unit_test(a_client_name_forges_nothing),
+		cmocka_unit_test(a_recipient_without_a_domain_is_not_named),
 		cmocka_unit_test(the_longest_fits_and_is_folded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
