@@ -51,6 +51,20 @@ static void uring_start(struct loop *loop, struct loop_op *op)
 	io_uring_sqe_set_data(entry, op);
 }
 
+/* The kernel has the operation. Where there is no room for the cancel it waits, unless the operation ends meanwhile. */
+static void start_cancel(struct loop_uring *uring, struct loop_op *op)
+{
+	struct io_uring_sqe *entry = take_entry(uring);
+	if (!entry) {
+		op->flags |= OP_TO_CANCEL;
+		list_append(&uring->to_cancel, &op->link);
+		return;
+	}
+	io_uring_prep_cancel(entry, op, 0);
+	io_uring_sqe_set_data(entry, NULL);
+	entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+}
+
 static void uring_cancel(struct loop *loop, struct loop_op *op)
 {
 	struct loop_uring *uring = (struct loop_uring *)loop;
@@ -62,19 +76,33 @@ static void uring_cancel(struct loop *loop, struct loop_op *op)
 		queue(&uring->cancelled, op);
 		return;
 	}
-	/* Without an entry it ends by itself or with its descriptor: a cancel is a wish. */
-	struct io_uring_sqe *entry = take_entry(uring);
-	if (!entry)
-		return;
-	io_uring_prep_cancel(entry, op, 0);
-	io_uring_sqe_set_data(entry, NULL);
-	entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	start_cancel(uring, op);
+}
+
+static void forget_cancel(struct loop_op *op)
+{
+	if (op->flags & OP_TO_CANCEL)
+		list_remove(&op->link);
+	op->flags &= (uint8_t)~OP_TO_CANCEL;
+}
+
+static void start_cancels(struct loop_uring *uring)
+{
+	struct list waiting, *node;
+	list_init(&waiting);
+	list_splice(&waiting, &uring->to_cancel);
+	while ((node = list_take_first(&waiting))) {
+		struct loop_op *op = CONTAINER_OF(node, struct loop_op, link);
+		op->flags &= (uint8_t)~OP_TO_CANCEL;
+		start_cancel(uring, op);
+	}
 }
 
 /* What could not be started before. At most as many starved receives as there are buffers: more could only starve again. */
 static void start_queued(struct loop_uring *uring)
 {
 	struct list deferred;
+	start_cancels(uring);
 	list_init(&deferred);
 	list_splice(&deferred, &uring->deferred);
 	for (struct loop_op *op; (op = unqueue_first(&deferred));)
@@ -113,7 +141,9 @@ static bool uring_wait(struct loop *loop, uint64_t wait_ns, struct error *error)
 	struct loop_uring *uring = (struct loop_uring *)loop;
 	start_queued(uring);
 	int status;
-	if (wait_ns == 0 || !list_is_empty(&uring->cancelled) || io_uring_cq_ready(&uring->ring)) {
+	/* What others wait for may be among what is still deferred. */
+	bool deferred = !list_is_empty(&uring->deferred) || !list_is_empty(&uring->to_cancel);
+	if (wait_ns == 0 || deferred || !list_is_empty(&uring->cancelled) || io_uring_cq_ready(&uring->ring)) {
 		status = io_uring_submit_and_get_events(&uring->ring);
 	} else {
 		struct __kernel_timespec span = { (int64_t)(wait_ns / NS_PER_S), (long long)(wait_ns % NS_PER_S) };
@@ -207,6 +237,8 @@ static void uring_dispatch(struct loop *loop)
 	complete_cancelled(uring);
 	for (size_t i = 0; i < uring->collected_count; i++) {
 		const struct completion *completion = &uring->collected[i];
+		if (!(completion->flags & IORING_CQE_F_MORE))
+			forget_cancel(completion->op);
 		switch (completion->op->kind) {
 		case LOOP_RECEIVE:
 			complete_receive(uring, completion);

@@ -12,6 +12,7 @@ enum {
 	OP_CANCELLED = 1, /* the owner asked for the end: don't start it again */
 	OP_STARVED = 2,   /* bytes are there, a buffer was not: don't wait for bytes first */
 	OP_QUEUED = 4,    /* in a list of ours, the kernel doesn't have it */
+	OP_TO_CANCEL = 8, /* the kernel has it and is to be told to end it */
 };
 
 enum { BUFFER_GROUP = 0 };
@@ -31,6 +32,7 @@ struct loop_uring {
 	struct list deferred;  /* found no room in the submission queue */
 	struct list starved;   /* receives that found no buffer */
 	struct list cancelled; /* were in one of the above; their callbacks are due */
+	struct list to_cancel; /* whose cancel found no room in the submission queue */
 	size_t collected_count;
 	struct completion collected[LIMIT_TURN_COMPLETIONS];
 };

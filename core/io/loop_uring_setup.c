@@ -111,6 +111,7 @@ struct loop *loop_uring_create(const struct loop_settings *settings, struct erro
 	list_init(&uring->deferred);
 	list_init(&uring->starved);
 	list_init(&uring->cancelled);
+	list_init(&uring->to_cancel);
 	if (!set_up_ring(uring, error)) {
 		free(uring);
 		return NULL;

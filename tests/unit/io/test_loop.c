@@ -1,119 +1,16 @@
 /* core/io: the loop's contract on the real system, both back ends, with blocking and with non-blocking sockets. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/base/log.h"
-#include "tests/unit/io/loop_table.h"
-
-struct real_world {
-	struct loop_world world;
-	int socket_flags; /* SOCK_NONBLOCK or 0 */
-	struct rlimit descriptors;
-	char directory[32];
-};
-
-static struct real_world *real(struct loop_world *world)
-{
-	return CONTAINER_OF(world, struct real_world, world);
-}
-
-static void real_pair(struct loop_world *world, int type, int fds[2])
-{
-	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC | real(world)->socket_flags, 0, fds), 0);
-}
-
-static int real_socket(struct loop_world *world)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | real(world)->socket_flags, 0);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int real_listener(struct loop_world *world, struct sockaddr_storage *address)
-{
-	int fd = real_socket(world);
-	struct sockaddr_in *here = (struct sockaddr_in *)address;
-	*here = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof *here;
-	assert_int_equal(bind(fd, (struct sockaddr *)here, size), 0);
-	assert_int_equal(listen(fd, 128), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)here, &size), 0);
-	return fd;
-}
-
-static void real_reset(struct loop_world *world, int fd)
-{
-	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
-	loop_close(world->loop, fd);
-}
-
-static void real_exhaust(struct loop_world *world, bool exhausted)
-{
-	struct rlimit limit = real(world)->descriptors;
-	if (exhausted) {
-		int lowest = dup(0);
-		assert_true(lowest >= 0);
-		close(lowest);
-		limit.rlim_cur = (rlim_t)lowest;
-	}
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
-static void open_world(struct real_world *world, enum loop_kind kind, int socket_flags)
-{
-	*world = (struct real_world){
-		.world = { .pair = real_pair,
-			   .socket = real_socket,
-			   .listener = real_listener,
-			   .reset = real_reset,
-			   .exhaust_descriptors = real_exhaust },
-		.socket_flags = socket_flags,
-		.directory = "/tmp/postern-loop-XXXXXX",
-	};
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &world->descriptors), 0);
-	assert_non_null(mkdtemp(world->directory));
-	world->world.directory = world->directory;
-	struct error error;
-	/* Few buffers, so that they run out. */
-	struct loop_settings settings = { .kind = kind, .receive_buffers = 8 };
-	world->world.loop = loop_create(&settings, &error);
-	if (!world->world.loop)
-		fail_msg("%s", error.text);
-}
-
-static void close_world(struct real_world *world)
-{
-	loop_destroy(world->world.loop);
-	char folder[64];
-	snprintf(folder, sizeof folder, "%s/folder", world->directory);
-	rmdir(folder);
-	assert_int_equal(rmdir(world->directory), 0);
-}
-
-static unsigned open_descriptors(void)
-{
-	unsigned count = 0;
-	DIR *directory = opendir("/proc/self/fd");
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
+#include "tests/unit/io/real_world.h"
 
 /* --- the tables, for each kind of world --- */
 
@@ -127,13 +24,13 @@ struct run {
 static void run_row(void **state)
 {
 	const struct run *run = *state;
-	unsigned before = open_descriptors();
+	unsigned before = count_descriptors();
 	struct real_world world;
-	open_world(&world, run->kind, run->socket_flags);
+	real_world_open(&world, run->kind, run->socket_flags);
 	assert_string_equal(loop_name(world.world.loop), run->kind == LOOP_EPOLL ? "epoll" : "io_uring");
 	run->row->test(&world.world);
-	close_world(&world);
-	assert_int_equal(open_descriptors(), before);
+	real_world_close(&world);
+	assert_int_equal(count_descriptors(), before);
 }
 
 enum { MOST_RUNS = 256 };
@@ -171,7 +68,7 @@ static void a_closed_number_is_a_new_descriptor(void **state)
 	(void)state;
 	for (enum loop_kind kind = LOOP_IO_URING; kind <= LOOP_EPOLL; kind++) {
 		struct real_world world;
-		open_world(&world, kind, SOCK_NONBLOCK);
+		real_world_open(&world, kind, SOCK_NONBLOCK);
 		for (int i = 0; i < 5; i++) {
 			int fds[2];
 			real_pair(&world.world, SOCK_STREAM, fds);
@@ -186,7 +83,7 @@ static void a_closed_number_is_a_new_descriptor(void **state)
 			loop_close(world.world.loop, fds[1]);
 			close(copy);
 		}
-		close_world(&world);
+		real_world_close(&world);
 	}
 }
 
@@ -200,7 +97,7 @@ static void a_turn_waits_for_its_timer(void **state)
 	(void)state;
 	for (enum loop_kind kind = LOOP_IO_URING; kind <= LOOP_EPOLL; kind++) {
 		struct real_world world;
-		open_world(&world, kind, 0);
+		real_world_open(&world, kind, 0);
 		struct loop *loop = world.world.loop;
 		struct error error;
 		uint64_t start_ns = loop_now(loop)->monotonic_ns;
@@ -213,7 +110,7 @@ static void a_turn_waits_for_its_timer(void **state)
 		uint64_t took_ms = (loop_now(loop)->monotonic_ns - start_ns) / CLOCK_NS_PER_MS;
 		assert_in_range(took_ms, 20, 500);
 		assert_in_range(turns, 1, 5);
-		close_world(&world);
+		real_world_close(&world);
 	}
 }
 
