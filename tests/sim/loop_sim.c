@@ -13,7 +13,7 @@
 
 #include "tests/sim/sim_parts.h"
 
-enum { MOST_IDLE_TURNS = 10000 };
+enum { MOST_IDLE_TURNS = 10000, ERROR_ONE_IN = 100 };
 
 /* --- chance --- */
 
@@ -71,6 +71,7 @@ struct sim *sim_create(const struct sim_settings *settings)
 	sim->random_state = settings->seed;
 	sim->faults = settings->faults;
 	sim->disk_bytes = settings->disk_bytes;
+	sim->error_one_in = ERROR_ONE_IN;
 	sim->hash = 0xcbf29ce484222325u;
 	sim->now = (struct clock_now){ 1000 * (uint64_t)CLOCK_NS_PER_MS, INT64_C(1800000000) * 1000000 };
 	sim->next_port = 1024;
@@ -102,6 +103,16 @@ void sim_destroy(struct sim *sim)
 	free(sim);
 }
 
+struct sim *sim_fork(struct sim *sim, uint64_t seed, bool crash)
+{
+	struct sim *fork = sim_create(&(struct sim_settings){ .seed = seed });
+	fork->now = sim->now;
+	sim_disk_destroy(fork->disk);
+	struct sim_disk *disk = sim->survivor ? sim->survivor : sim->disk;
+	fork->disk = crash ? sim_disk_survivor(fork, disk) : sim_disk_clone(disk);
+	return fork;
+}
+
 void sim_set_faults(struct sim *sim, unsigned faults)
 {
 	sim->faults = faults;
@@ -117,13 +128,39 @@ bool sim_is_idle(const struct sim *sim)
 	return sim->idle;
 }
 
+const struct clock_now *sim_now(const struct sim *sim)
+{
+	return &sim->now;
+}
+
+struct alarm {
+	struct sim_event event;
+};
+
+static void wake(struct sim *sim, struct sim_event *event)
+{
+	(void)sim;
+	free(CONTAINER_OF(event, struct alarm, event));
+}
+
+void sim_wake_after(struct sim *sim, uint64_t after_ns)
+{
+	struct alarm *alarm = sim_allocate(sizeof *alarm);
+	sim_plan(sim, &alarm->event, sim->now.monotonic_ns + after_ns, wake);
+}
+
 /* --- crashes --- */
 
-void sim_crash(struct sim *sim)
+/* The system may have to read from the disk again what it knew. */
+static void forget_cache(struct sim *sim, struct sim_disk *disk)
 {
-	if (sim->survivor)
-		return;
-	sim->survivor = sim_disk_survivor(sim, sim->disk);
+	if (sim_random(sim, 2))
+		sim_disk_evict(disk);
+}
+
+static void end_life(struct sim *sim, struct sim_disk *survivor)
+{
+	sim->survivor = survivor;
 	sim->crash_at = 0;
 	sim_trace(sim, 0xdead);
 	/* Clients see the connection break; what runs on as a ghost hears no more of them. */
@@ -135,9 +172,31 @@ void sim_crash(struct sim *sim)
 	}
 }
 
+void sim_crash(struct sim *sim)
+{
+	if (!sim->survivor)
+		end_life(sim, sim_disk_survivor(sim, sim->disk));
+}
+
+void sim_kill(struct sim *sim)
+{
+	if (sim->survivor)
+		return;
+	struct sim_disk *survivor = sim_disk_clone(sim->disk);
+	forget_cache(sim, survivor);
+	end_life(sim, survivor);
+}
+
 void sim_crash_after(struct sim *sim, uint64_t changes)
 {
+	sim->crash_at = changes ? sim->changes + changes : 0;
+	sim->crash_kills = false;
+}
+
+void sim_kill_after(struct sim *sim, uint64_t changes)
+{
 	sim->crash_at = sim->changes + changes;
+	sim->crash_kills = true;
 }
 
 bool sim_has_crashed(const struct sim *sim)
@@ -153,7 +212,11 @@ uint64_t sim_disk_changes(const struct sim *sim)
 void sim_count_change(struct sim *sim)
 {
 	sim->changes++;
-	if (sim->crash_at && sim->changes >= sim->crash_at)
+	if (!sim->crash_at || sim->changes < sim->crash_at)
+		return;
+	if (sim->crash_kills)
+		sim_kill(sim);
+	else
 		sim_crash(sim);
 }
 
@@ -426,6 +489,8 @@ static void destroy(struct loop *loop)
 	for (size_t at = 0; at < sim->descriptor_count; at++)
 		if (sim->descriptors[at].inode || sim->descriptors[at].socket)
 			close_descriptor(sim, SIM_FIRST_FD + (int)at, false);
+	if (!sim->survivor)
+		forget_cache(sim, sim->disk);
 	sim->loop = NULL;
 	free(sim_loop);
 }

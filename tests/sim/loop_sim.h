@@ -13,7 +13,7 @@
  *   SIM_RESET           a connection breaks while sending or receiving
  *   SIM_DISK_FULL       writing, reserving or making something new finds no space (-ENOSPC), now and then
  *   SIM_DISK_ERROR      reading, writing or syncing fails (-EIO); what a failed write left behind is any part of it, and
- *                       what a failed sync should have made durable may silently never become so, as on Linux
+ *                       what a failed sync, or durable write, should have made durable may silently never become so
  *   SIM_NO_DESCRIPTORS  accepting fails (-EMFILE), now and then
  * and besides them a disk of limited size, and crashes.
  *
@@ -25,6 +25,9 @@
  *     of the two makes only that half of it durable
  *   - syncing a file does not make its name durable (some file systems do that; nothing may count on it)
  * Faults it cannot make: wrong bytes read back, writes that go to the wrong place, packets out of order.
+ *
+ * A process can be killed as well (sim_kill()): what it has written stays and is read by the next one, synced or not.
+ * Whenever a process ends the system may have forgotten what a failed sync should have made durable.
  *
  * What ran before the crash becomes a ghost: it runs on, on the old disk, cut off from its clients and without faults, so
  * that a test can end it in an orderly way and no memory is lost. Then sim_loop_create() starts the next life.
@@ -79,18 +82,33 @@ uint64_t sim_trace_hash(const struct sim *sim);
 /* The seed's next number, for the script: below `bound`. */
 uint64_t sim_random(struct sim *sim, uint64_t bound);
 
+/* The world's time, also between the lives of processes. */
+const struct clock_now *sim_now(const struct sim *sim);
+
+/* A turn that waits then ends by that time at the latest: for scripts that have something to do then. */
+void sim_wake_after(struct sim *sim, uint64_t after_ns);
+
 /* --- crashes --- */
 
 void sim_crash(struct sim *sim);
 
-/* Crashes right after that many more changes of the disk (each write, new name, sync, … is one). */
+/* Crashes right after that many more changes of the disk (each write, new name, sync, … is one); 0: not at all. */
 void sim_crash_after(struct sim *sim, uint64_t changes);
 
-/* True from the crash until the next sim_loop_create(). */
+/* Only the process ends; the system goes on, with all that was written and not synced. A crash later may lose that. */
+void sim_kill(struct sim *sim);
+void sim_kill_after(struct sim *sim, uint64_t changes);
+
+/* True from either until the next sim_loop_create(). */
 bool sim_has_crashed(const struct sim *sim);
 
 /* Changes of the disk up to now. */
 uint64_t sim_disk_changes(const struct sim *sim);
+
+/* A world of its own, without faults, with a copy of this one's disk, for looking at it without touching anything here: the
+ * disk as the next process will see it, or, with `crash`, what a power failure at this moment would leave of that, by the
+ * copy's own seed. */
+struct sim *sim_fork(struct sim *sim, uint64_t seed, bool crash);
 
 /* --- sockets of the process --- */
 
@@ -142,6 +160,13 @@ void sim_client_finish(struct sim_client *client);
 void sim_client_close(struct sim_client *client, bool reset);
 
 /* --- the disk, from outside --- */
+
+/* Another size; 0: no limit. */
+void sim_set_disk_bytes(struct sim *sim, uint64_t disk_bytes);
+uint64_t sim_used_bytes(const struct sim *sim);
+
+/* With SIM_DISK_ERROR one in so many operations fails; 100 unless said. */
+void sim_set_disk_error_rate(struct sim *sim, uint64_t one_in);
 
 /* Makes it, durable at once. Its parent must exist. */
 void sim_make_directory(struct sim *sim, const char *path);

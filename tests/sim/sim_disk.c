@@ -26,6 +26,7 @@ struct name {
 	struct list link;
 	struct sim_inode *cached;
 	struct sim_inode *durable;
+	struct sim_inode *surviving; /* while a copy is made */
 	char text[];
 };
 
@@ -60,11 +61,17 @@ static struct sim_inode *make_inode(struct sim_disk *disk, bool directory)
 	return inode;
 }
 
-struct sim_disk *sim_disk_create(void)
+static struct sim_disk *make_disk(void)
 {
 	struct sim_disk *disk = sim_allocate(sizeof *disk);
 	list_init(&disk->inodes);
 	list_init(&disk->changes);
+	return disk;
+}
+
+struct sim_disk *sim_disk_create(void)
+{
+	struct sim_disk *disk = make_disk();
 	disk->root = make_inode(disk, true);
 	disk->root->parent = disk->root;
 	return disk;
@@ -411,7 +418,7 @@ static void copy_bytes(struct sim *sim, struct sim_inode *copy, const struct sim
 	copy->durable_size = copy->cached_size = size;
 }
 
-static struct sim_inode *copy_tree(struct sim *sim, struct sim_disk *to, struct sim_inode *inode, enum mercy mercy)
+static struct sim_inode *copy_inode(struct sim *sim, struct sim_disk *to, struct sim_inode *inode, enum mercy mercy)
 {
 	if (inode->copy)
 		return inode->copy;
@@ -422,30 +429,112 @@ static struct sim_inode *copy_tree(struct sim *sim, struct sim_disk *to, struct 
 		copy_bytes(sim, copy, inode, mercy);
 	for (struct list *node = inode->names.next; node != &inode->names; node = node->next) {
 		struct name *name = CONTAINER_OF(node, struct name, link);
-		if (!name->durable)
-			continue;
-		struct name *kept = make_name(copy, name->text);
-		kept->durable = kept->cached = copy_tree(sim, to, name->durable, mercy);
-		kept->durable->parent = copy;
+		if (name->surviving)
+			make_name(copy, name->text)->durable = copy_inode(sim, to, name->surviving, mercy);
 	}
 	return copy;
+}
+
+/* What was not durable and is kept becomes the surviving names; the disk itself stays as it is. */
+static void choose_names(struct sim *sim, struct sim_disk *disk, enum mercy mercy)
+{
+	for (struct list *node = disk->inodes.next; node != &disk->inodes; node = node->next) {
+		struct sim_inode *inode = CONTAINER_OF(node, struct sim_inode, link);
+		inode->copy = NULL;
+		for (struct list *at = inode->names.next; at != &inode->names; at = at->next) {
+			struct name *name = CONTAINER_OF(at, struct name, link);
+			name->surviving = name->durable;
+		}
+	}
+	for (struct list *node = disk->changes.next; node != &disk->changes; node = node->next) {
+		const struct change *change = CONTAINER_OF(node, struct change, link);
+		if (!is_kept(sim, mercy))
+			continue;
+		for (size_t i = 0; i < 2; i++) {
+			const struct half *half = &change->halves[i];
+			if (half->directory)
+				make_name(half->directory, half->name)->surviving = half->target;
+		}
+	}
+}
+
+/* The names of a copy are cached as they are durable. */
+static void settle_names(struct sim_disk *disk)
+{
+	for (struct list *node = disk->inodes.next; node != &disk->inodes; node = node->next) {
+		struct sim_inode *inode = CONTAINER_OF(node, struct sim_inode, link);
+		for (struct list *at = inode->names.next; at != &inode->names; at = at->next) {
+			struct name *name = CONTAINER_OF(at, struct name, link);
+			name->cached = name->durable;
+			name->durable->parent = inode;
+		}
+	}
 }
 
 struct sim_disk *sim_disk_survivor(struct sim *sim, struct sim_disk *disk)
 {
 	enum mercy names = (enum mercy)sim_random(sim, 3), bytes = (enum mercy)sim_random(sim, 3);
-	for (struct list *node = disk->changes.next; node != &disk->changes; node = node->next) {
-		struct change *change = CONTAINER_OF(node, struct change, link);
-		if (!is_kept(sim, names))
-			continue;
-		make_half_durable(&change->halves[0]);
-		make_half_durable(&change->halves[1]);
+	struct sim_disk *survivor = make_disk();
+	choose_names(sim, disk, names);
+	survivor->root = copy_inode(sim, survivor, disk->root, bytes);
+	settle_names(survivor);
+	return survivor;
+}
+
+/* --- a disk like another --- */
+
+static struct sim_inode *clone_inode(struct sim_disk *to, struct sim_inode *inode)
+{
+	if (!inode || inode->copy)
+		return inode ? inode->copy : NULL;
+	struct sim_inode *clone = make_inode(to, inode->directory);
+	inode->copy = clone;
+	clone->parent = clone_inode(to, inode->parent);
+	reserve(clone, inode->capacity);
+	if (inode->capacity) {
+		memcpy(clone->cached, inode->cached, inode->capacity);
+		memcpy(clone->durable, inode->durable, inode->capacity);
+		memcpy(clone->dirty, inode->dirty, inode->capacity / SIM_SECTOR_BYTES * sizeof(bool));
 	}
+	clone->cached_size = inode->cached_size;
+	clone->durable_size = inode->durable_size;
+	for (struct list *node = inode->names.next; node != &inode->names; node = node->next) {
+		const struct name *name = CONTAINER_OF(node, struct name, link);
+		struct name *same = make_name(clone, name->text);
+		same->cached = clone_inode(to, name->cached);
+		same->durable = clone_inode(to, name->durable);
+	}
+	return clone;
+}
+
+static struct half clone_half(struct sim_disk *to, const struct half *half)
+{
+	if (!half->directory)
+		return (struct half){ 0 };
+	struct half clone = { clone_inode(to, half->directory), clone_inode(to, half->target), strdup(half->name) };
+	ASSERT(clone.name);
+	return clone;
+}
+
+struct sim_disk *sim_disk_clone(struct sim_disk *disk)
+{
+	struct sim_disk *clone = make_disk();
 	for (struct list *node = disk->inodes.next; node != &disk->inodes; node = node->next)
 		CONTAINER_OF(node, struct sim_inode, link)->copy = NULL;
-	struct sim_disk *survivor = sim_allocate(sizeof *survivor);
-	list_init(&survivor->inodes);
-	list_init(&survivor->changes);
-	survivor->root = copy_tree(sim, survivor, disk->root, bytes);
-	return survivor;
+	clone->root = clone_inode(clone, disk->root);
+	for (struct list *node = disk->changes.next; node != &disk->changes; node = node->next) {
+		const struct change *change = CONTAINER_OF(node, struct change, link);
+		note_change(clone, clone_half(clone, &change->halves[0]), clone_half(clone, &change->halves[1]));
+	}
+	return clone;
+}
+
+void sim_disk_evict(struct sim_disk *disk)
+{
+	for (struct list *node = disk->inodes.next; node != &disk->inodes; node = node->next) {
+		struct sim_inode *inode = CONTAINER_OF(node, struct sim_inode, link);
+		for (size_t at = 0; at < inode->capacity; at += SIM_SECTOR_BYTES)
+			if (!inode->dirty[at / SIM_SECTOR_BYTES])
+				memcpy(inode->cached + at, inode->durable + at, SIM_SECTOR_BYTES);
+	}
 }

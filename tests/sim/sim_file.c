@@ -8,7 +8,7 @@
 #include "tests/sim/sim_parts.h"
 
 /* One in so many operations fails. */
-enum { NO_SPACE_ONE_IN = 40, ERROR_ONE_IN = 100 };
+enum { NO_SPACE_ONE_IN = 40 };
 
 struct job {
 	struct sim_event event;
@@ -23,13 +23,28 @@ struct job {
 
 /* --- faults --- */
 
+void sim_set_disk_bytes(struct sim *sim, uint64_t disk_bytes)
+{
+	sim->disk_bytes = disk_bytes;
+}
+
+uint64_t sim_used_bytes(const struct sim *sim)
+{
+	return sim_disk_used_bytes(sim->disk);
+}
+
+void sim_set_disk_error_rate(struct sim *sim, uint64_t one_in)
+{
+	sim->error_one_in = one_in;
+}
+
 static bool is_broken(struct sim *sim, const struct job *job)
 {
 	if (sim->fail_next == job->op->kind && !sim->survivor) {
 		sim->fail_next = LOOP_IDLE;
 		return true;
 	}
-	return sim_chance(sim, SIM_DISK_ERROR, ERROR_ONE_IN);
+	return sim_chance(sim, SIM_DISK_ERROR, sim->error_one_in);
 }
 
 static uint64_t free_bytes(struct sim *sim)
@@ -114,15 +129,16 @@ static int32_t do_write(struct sim *sim, struct job *job)
 			return -ENOSPC;
 		size -= grows - space;
 	}
+	bool durable = op->option & LOOP_WRITE_DURABLE && size;
 	bool fails = is_broken(sim, job);
-	if (size > 1 && (fails || sim_chance(sim, SIM_SHORT_IO, 4)))
+	/* The writing fails, or what makes it durable. */
+	job->sync_fails = fails && durable && sim_random(sim, 2);
+	if (size > 1 && !job->sync_fails && (fails || sim_chance(sim, SIM_SHORT_IO, 4)))
 		size = 1 + sim_random(sim, size);
 	write_parts(inode, op, size);
-	if (fails)
-		return -EIO;
-	if (op->option & LOOP_WRITE_DURABLE && size)
+	if (durable && (!fails || job->sync_fails))
 		job->sync = sim_sync_begin(sim->disk, inode, op->offset, size);
-	return (int32_t)size;
+	return fails ? -EIO : (int32_t)size;
 }
 
 static int32_t do_sync(struct sim *sim, struct job *job)

@@ -63,6 +63,7 @@ struct sim {
 	uint64_t hash;
 	unsigned faults;
 	enum loop_op_kind fail_next; /* LOOP_IDLE: none */
+	uint64_t error_one_in;       /* SIM_DISK_ERROR */
 	struct clock_now now;
 	struct sim_timeline timeline;
 	struct sim_loop *loop;
@@ -81,6 +82,7 @@ struct sim {
 	uint64_t disk_bytes;
 	uint64_t changes;
 	uint64_t crash_at; /* change number; 0: none */
+	bool crash_kills;  /* then only the process */
 };
 
 struct sim_loop {
@@ -197,8 +199,12 @@ void sim_client_pump(struct sim_client *client);
 
 struct sim_disk *sim_disk_create(void);
 void sim_disk_destroy(struct sim_disk *disk);
-/* What is left after a crash. */
+/* What is left after a crash; chance is `sim`'s, which need not be the disk's own. */
 struct sim_disk *sim_disk_survivor(struct sim *sim, struct sim_disk *disk);
+/* One just like it, with all that is not durable. */
+struct sim_disk *sim_disk_clone(struct sim_disk *disk);
+/* What was read or written before is read anew: where a sync has failed, what was to be made durable is gone. */
+void sim_disk_evict(struct sim_disk *disk);
 
 /* NULL when there is no such thing. */
 struct sim_inode *sim_disk_find(struct sim_disk *disk, struct sim_inode *from, const char *path);

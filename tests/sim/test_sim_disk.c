@@ -244,6 +244,92 @@ static void a_crash_comes_at_any_change(void **state)
 	}
 }
 
+/* --- processes that end, and looking at the disk --- */
+
+/* What it has written and not synced is seen by the next one, and may be lost all the same. */
+static void a_killed_process_leaves_what_it_wrote(void **state)
+{
+	(void)state;
+	unsigned lost = 0;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct before before = begin(seed);
+		make_file(&before, "/a/file", 1, false);
+		sim_kill(before.sim);
+		assert_true(sim_has_crashed(before.sim));
+		loop_destroy(before.loop);
+		before.loop = sim_loop_create(before.sim);
+		struct slice bytes;
+		assert_true(sim_read_file(before.sim, "/a/file", &bytes));
+		assert_int_equal(bytes.size, FILE_BYTES);
+		assert_int_equal(bytes.data[FILE_BYTES - 1], 1);
+		crash(&before);
+		lost += !exists(&before, "/a/file");
+		end(&before);
+	}
+	assert_in_range(lost, SEEDS / 10, SEEDS - SEEDS / 10);
+}
+
+/* A sync has failed and the system takes what it should have written for clean: the next process may read what was there
+ * before, and syncing again makes nothing durable. */
+static void what_a_failed_sync_forgot_may_be_gone_with_the_process(void **state)
+{
+	(void)state;
+	unsigned gone = 0, lost = 0;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct before before = begin(seed);
+		make_file(&before, "/a/file", 1, true);
+		sim_sync_directory(before.loop, "/a");
+		int fd = sim_open(before.loop, "/a/file", O_RDWR);
+		assert_int_equal(sim_write(before.loop, fd, "2", 1, 0, 0), 1);
+		sim_fail_next(before.sim, LOOP_SYNC);
+		assert_int_equal(sim_sync(before.loop, fd), -EIO);
+		assert_int_equal(sim_sync(before.loop, fd), 0);
+		struct slice bytes;
+		assert_true(sim_read_file(before.sim, "/a/file", &bytes));
+		assert_int_equal(bytes.data[0], '2');
+		loop_close(before.loop, fd);
+		loop_destroy(before.loop);
+		before.loop = sim_loop_create(before.sim);
+		assert_true(sim_read_file(before.sim, "/a/file", &bytes));
+		gone += bytes.data[0] == 1;
+		crash(&before);
+		assert_true(sim_read_file(before.sim, "/a/file", &bytes));
+		lost += bytes.data[0] == 1;
+		end(&before);
+	}
+	assert_in_range(gone, SEEDS / 20, SEEDS / 2);
+	assert_in_range(lost, gone + 1, SEEDS / 2);
+}
+
+static void a_fork_is_looked_at_and_changes_nothing(void **state)
+{
+	(void)state;
+	struct fates fates = { 0 };
+	struct before before = begin(1);
+	make_file(&before, "/a/file", 1, true);
+	sim_sync_directory(before.loop, "/a");
+	make_file(&before, "/a/file", 2, false);
+	uint64_t hash = sim_trace_hash(before.sim);
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct sim *fork = sim_fork(before.sim, seed, seed % 2);
+		struct loop *loop = sim_loop_create(fork);
+		struct slice bytes;
+		assert_true(sim_read_file(fork, "/a/file", &bytes));
+		if (seed % 2)
+			count_fates(&fates, bytes);
+		else
+			assert_int_equal(bytes.data[0], 2);
+		assert_int_equal(sim_unlink(loop, "/a/file"), 0);
+		sim_sync_directory(loop, "/a");
+		loop_destroy(loop);
+		sim_destroy(fork);
+	}
+	assert_true(fates.lost && fates.kept && fates.mixed && fates.torn);
+	assert_true(exists(&before, "/a/file"));
+	assert_int_equal(sim_trace_hash(before.sim), hash);
+	end(&before);
+}
+
 /* --- other faults --- */
 
 static void a_disk_is_full(void **state)
@@ -316,6 +402,9 @@ int main(void)
 		cmocka_unit_test(names_are_durable_with_their_directory),
 		cmocka_unit_test(a_rename_is_safe_when_its_target_is_synced),
 		cmocka_unit_test(a_crash_comes_at_any_change),
+		cmocka_unit_test(a_killed_process_leaves_what_it_wrote),
+		cmocka_unit_test(what_a_failed_sync_forgot_may_be_gone_with_the_process),
+		cmocka_unit_test(a_fork_is_looked_at_and_changes_nothing),
 		cmocka_unit_test(a_disk_is_full),
 		cmocka_unit_test(disks_fail_and_nothing_lies),
 	};
