@@ -6,8 +6,8 @@
  *   live.c        the index of live messages    segment.c    the set of segments: what is in use, what is free
  *   supply.c      recycles and removes segment files, and has new ones made (supply_make.c), ahead of need
  *   writer.c      group commit                  append.c     what goes into it: messages and changes
- *   batch.c       the bytes of a commit
- *   recovery.c    replay at opening             compaction.c empties sparse segments
+ *   batch.c       the bytes of a commit         recovery.c   replay at opening
+ *   harden.c      makes durable what was found  compaction.c empties sparse segments
  *   large.c       large files                   read.c       reading one message back
  *   list.c        reading a lane from outside
  *
@@ -271,6 +271,12 @@ void compaction_finish(struct spool *spool);
 /* --- recovery.c --- */
 
 MUST_USE bool recovery_run(struct spool *spool, spool_recovered *recovered, void *context, struct error *error);
+
+/* --- harden.c --- */
+
+/* Both at opening, turning the loop. The newest segment is the one with the newest records, as far as they count. */
+MUST_USE bool harden_folder(struct spool *spool, int fd, const char *path, struct error *error);
+MUST_USE bool harden_newest(struct spool *spool, struct error *error);
 
 /* --- id.c --- */
 

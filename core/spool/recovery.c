@@ -415,8 +415,8 @@ bool recovery_run(struct spool *spool, spool_recovered *recovered, void *context
 	if (ok && recovery.generation_count)
 		qsort(recovery.generations, recovery.generation_count, sizeof *recovery.generations,
 		      compare_generations);
-	ok = ok && add_segments(&recovery) && read_openings(&recovery) && replay(&recovery) && tell_all(&recovery) &&
-	     list_folder(&recovery, "large", large_found);
+	ok = ok && add_segments(&recovery) && read_openings(&recovery) && replay(&recovery) &&
+	     harden_newest(spool, error) && tell_all(&recovery) && list_folder(&recovery, "large", large_found);
 	scan_finish(&recovery.scan);
 	free(recovery.generations);
 	if (ok)

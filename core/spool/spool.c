@@ -90,13 +90,12 @@ void spool_close(struct spool *spool)
 
 /* --- folders --- */
 
-/* Makes the folder if it is missing; a new one's name is durable only when the folder that it is in is synced. */
-static bool make_folder(struct spool *spool, int in_fd, const char *path, bool *made, struct error *error)
+/* Makes the folder if it is missing. Its name is durable only when the folder that it is in is synced, and one that is
+ * there may have been made by a process that did not come so far. */
+static bool make_folder(struct spool *spool, int in_fd, const char *path, struct error *error)
 {
 	loop_make_directory(spool->loop, &spool->op, in_fd, path, 0700, NULL);
 	int32_t result = spool_await(spool);
-	if (result >= 0)
-		*made = true;
 	return result >= 0 || result == -EEXIST || error_set_errno(error, result, "can't make the folder %s", path);
 }
 
@@ -107,13 +106,6 @@ static bool open_folder(struct spool *spool, int in_fd, const char *path, int *f
 	return *fd >= 0 || error_set_errno(error, *fd, "can't open the folder %s", path);
 }
 
-static bool sync_folder(struct spool *spool, int fd, const char *path, struct error *error)
-{
-	loop_sync(spool->loop, &spool->op, fd, false, NULL);
-	int32_t result = spool_await(spool);
-	return result >= 0 || error_set_errno(error, result, "can't sync the folder %s", path);
-}
-
 static bool sync_parent(struct spool *spool, struct error *error)
 {
 	char path[PATH_BYTES];
@@ -122,25 +114,24 @@ static bool sync_parent(struct spool *spool, struct error *error)
 		return error_set(error, "the folder's name is too long: %s", spool->directory);
 	if (!open_folder(spool, AT_FDCWD, path, &fd, error))
 		return false;
-	bool ok = sync_folder(spool, fd, path, error);
+	bool ok = harden_folder(spool, fd, path, error);
 	loop_close(spool->loop, fd);
 	return ok;
 }
 
 static bool open_lane(struct spool *spool, struct error *error)
 {
-	bool made = false;
-	return make_folder(spool, AT_FDCWD, spool->directory, &made, error) && (!made || sync_parent(spool, error)) &&
+	return make_folder(spool, AT_FDCWD, spool->directory, error) && sync_parent(spool, error) &&
 	       open_folder(spool, AT_FDCWD, spool->directory, &spool->folder_fd, error);
 }
 
 static bool open_parts(struct spool *spool, struct error *error)
 {
-	bool made = false;
-	return make_folder(spool, spool->folder_fd, "segments", &made, error) &&
-	       make_folder(spool, spool->folder_fd, "large", &made, error) &&
-	       (!made || sync_folder(spool, spool->folder_fd, spool->directory, error)) &&
+	return make_folder(spool, spool->folder_fd, "segments", error) &&
+	       make_folder(spool, spool->folder_fd, "large", error) &&
+	       harden_folder(spool, spool->folder_fd, spool->directory, error) &&
 	       open_folder(spool, spool->folder_fd, "segments", &spool->segments_fd, error) &&
+	       harden_folder(spool, spool->segments_fd, "segments", error) &&
 	       open_folder(spool, spool->folder_fd, "large", &spool->large_fd, error);
 }
 
