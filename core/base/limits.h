@@ -91,6 +91,7 @@ enum {
 	LIMIT_MAILDIR_PATH_BYTES = 4096,        /* PATH_MAX */
 	LIMIT_OPEN_FOLDERS = 320,               /* Maildirs, of two descriptors each: one a delivery, and 64 to spare */
 	LIMIT_OPEN_FOLDER_MS = 1000,            /* so that one that was moved or removed is noticed */
+	LIMIT_LASTING_FOLDERS = 65536,          /* known to be durable, 8 bytes each; others are synced anew */
 	LIMIT_ORDER_CHANGES = 64,               /* records that a queue order has under way */
 	LIMIT_CONTROL_CONNECTIONS = 8,          /* people who type, and their scripts */
 	LIMIT_CONTROL_LINE_BYTES = 256,         /* an order's name and an id */

@@ -97,13 +97,31 @@ static void evict(struct folder_cache *cache)
 	}
 }
 
+bool folder_is_lasting(const struct folder_cache *cache, const char *path)
+{
+	uint64_t hash = hash_path(path);
+	return cache->lasting[hash % LIMIT_LASTING_FOLDERS] == hash;
+}
+
+void folder_note_lasting(struct folder_cache *cache, const char *path)
+{
+	uint64_t hash = hash_path(path);
+	cache->lasting[hash % LIMIT_LASTING_FOLDERS] = hash;
+}
+
 bool folder_cache_init(struct folder_cache *cache, struct loop *loop)
 {
 	cache->loop = loop;
+	cache->lasting = calloc(LIMIT_LASTING_FOLDERS, sizeof *cache->lasting);
+	if (!cache->lasting)
+		return false;
 	list_init(&cache->recent);
 	timer_init(&cache->sweep, sweep);
 	pool_init(&cache->pool, sizeof(struct folder), FOLDERS_A_SLAB, LIMIT_OPEN_FOLDERS);
-	return map_init(&cache->by_path, LIMIT_OPEN_FOLDERS);
+	if (map_init(&cache->by_path, LIMIT_OPEN_FOLDERS))
+		return true;
+	free(cache->lasting);
+	return false;
 }
 
 void folder_cache_finish(struct folder_cache *cache)
@@ -114,6 +132,7 @@ void folder_cache_finish(struct folder_cache *cache)
 	ASSERT(cache->pool.used == 0);
 	pool_finish(&cache->pool);
 	map_finish(&cache->by_path);
+	free(cache->lasting);
 }
 
 /* --- opening --- */

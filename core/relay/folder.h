@@ -1,7 +1,10 @@
 /* Open Maildirs: made where they are missing, kept open for a moment, synced together.
  *
  * Deliveries that come close together share the descriptors of a Maildir and the sync of its new/. An open folder is used for
- * LIMIT_OPEN_FOLDER_MS at most, then it is looked up by its path again; nothing stays open when there is nothing to do. */
+ * LIMIT_OPEN_FOLDER_MS at most, then it is looked up by its path again; nothing stays open when there is nothing to do.
+ *
+ * A Maildir that is there may have been made by a process that ended before it synced what that is in: a copy in it would be
+ * lost with it. So the first time in a process' life the folders on its path are synced. */
 #ifndef POSTERN_RELAY_FOLDER_H
 #define POSTERN_RELAY_FOLDER_H
 
@@ -16,6 +19,7 @@ struct folder_cache {
 	struct list recent; /* all in by_path, used last first */
 	struct pool pool;
 	struct timer sweep;
+	uint64_t *lasting; /* LIMIT_LASTING_FOLDERS hashes of paths that are durable, each in its place */
 };
 
 struct folder_request;

@@ -56,7 +56,6 @@ static void looked_up(struct folder *folder, int32_t result)
 		folder->directory_fd = result;
 		start_step(folder, folder->repair || folder->made ? FOLDER_MAKE_TMP : FOLDER_OPEN_NEW);
 	} else if (result == -ENOENT && !folder->made) {
-		folder->prefix_bytes = folder->base_bytes;
 		make_next_parent(folder);
 	} else {
 		folder_end_opening(folder, result);
@@ -65,16 +64,30 @@ static void looked_up(struct folder *folder, int32_t result)
 
 static void made_parent(struct folder *folder, int32_t result)
 {
-	if (result == 0)
+	folder->found = result == -EEXIST;
+	if (result == 0 || (folder->found && !folder_is_lasting(folder->cache, folder->prefix)))
 		start_step(folder, FOLDER_OPEN_PARENT);
-	else if (result == -EEXIST)
+	else if (folder->found)
 		make_next_parent(folder);
 	else
 		folder_end_opening(folder, result);
 }
 
+/* The name of the component is durable; of the Maildir itself more has to be. */
+static void note_component(struct folder *folder)
+{
+	cut_prefix(folder, folder->prefix_bytes);
+	if (strcmp(folder->prefix, folder->path) != 0)
+		folder_note_lasting(folder->cache, folder->prefix);
+	make_next_parent(folder);
+}
+
 static void opened_parent(struct folder *folder, int32_t result)
 {
+	if (result == -EACCES && folder->found) {
+		note_component(folder); /* who may not even read a folder has made nothing there */
+		return;
+	}
 	if (result < 0) {
 		folder_end_opening(folder, result);
 		return;
@@ -89,7 +102,7 @@ static void synced_parent(struct folder *folder, int32_t result)
 	if (result < 0)
 		folder_end_opening(folder, result);
 	else
-		make_next_parent(folder);
+		note_component(folder);
 }
 
 static void made_name(struct folder *folder, int32_t result)
@@ -104,6 +117,8 @@ static void opened_new(struct folder *folder, int32_t result)
 {
 	if (result >= 0) {
 		folder->new_fd = result;
+		if (folder->made)
+			folder_note_lasting(folder->cache, folder->path);
 		folder_end_opening(folder, 0);
 	} else if (result == -ENOENT && !folder->repair && !folder->made) {
 		folder->repair = true;
@@ -170,5 +185,9 @@ static void start_step(struct folder *folder, enum folder_step step)
 
 void folder_start_opening(struct folder *folder)
 {
-	start_step(folder, FOLDER_LOOK_UP);
+	folder->prefix_bytes = folder->base_bytes;
+	if (folder_is_lasting(folder->cache, folder->path))
+		start_step(folder, FOLDER_LOOK_UP);
+	else
+		make_next_parent(folder);
 }

@@ -123,6 +123,21 @@ static void missing_folders_are_made_below_the_base(void **state)
 	assert_file("all/new/1.A.host", "Return-Path: <a@b>\nx\n");
 }
 
+/* Homes are often so: one may go through, and see nothing. */
+static void folders_on_the_way_need_not_be_readable(void **state)
+{
+	struct fixture *fixture = *state;
+	assert_int_equal(mkdir("home", 0700), 0);
+	assert_int_equal(mkdir("home/u", 0700), 0);
+	assert_int_equal(mkdir("home/u/Maildir", 0700), 0);
+	assert_int_equal(chmod("home/u", 0300), 0);
+	assert_int_equal(chmod("home", 0300), 0);
+	assert_int_equal(copy_to(fixture, "home/u/Maildir", 5, "x\r\n"), 0);
+	assert_file("home/u/Maildir/new/1.A.host", "Return-Path: <a@b>\nx\n");
+	assert_int_equal(chmod("home", 0700), 0);
+	assert_int_equal(chmod("home/u", 0700), 0);
+}
+
 static void a_repeat_overwrites(void **state)
 {
 	struct fixture *fixture = *state;
@@ -341,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(missing_folders_are_made_below_the_base, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(folders_on_the_way_need_not_be_readable, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_repeat_overwrites, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_missing_in_a_maildir_is_made, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_that_was_moved_is_noticed, set_up, tear_down),
