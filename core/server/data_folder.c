@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,30 @@ char *data_folder_path(const struct config *config, const char *name)
 	return asprintf(&path, "%s/%s", config->data, name) < 0 ? NULL : path;
 }
 
+/* A name lasts when the folder that it is in is synced. Also one that was found: who made it may not have come so far.
+ * Where that may not be read, nothing was made by us. */
+static bool make_name_last(const char *path, struct error *error)
+{
+	char *copy = strdup(path);
+	if (!copy)
+		return error_set(error, "no memory");
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced = fd >= 0 ? fsync(fd) == 0 : errno == EACCES;
+	int code = errno;
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return synced || error_set_errno(error, code, "can't sync the folder that %s is in", path);
+}
+
 static bool make_folder(const char *path, const struct run_as *run_as, struct error *error)
 {
-	if (mkdir(path, 0700) != 0) {
-		if (errno != EEXIST)
-			return error_set_errno(error, errno, "can't make the folder %s", path);
-		return true;
-	}
-	if (run_as->change && chown(path, run_as->uid, run_as->gid) != 0)
+	bool made = mkdir(path, 0700) == 0;
+	if (!made && errno != EEXIST)
+		return error_set_errno(error, errno, "can't make the folder %s", path);
+	if (made && run_as->change && chown(path, run_as->uid, run_as->gid) != 0)
 		return error_set_errno(error, errno, "can't give the folder %s to its user", path);
-	return true;
+	return make_name_last(path, error);
 }
 
 /* Where a route's Maildirs begin: the folders in front of what the recipient decides. Its parent must be there. */
