@@ -78,46 +78,48 @@ static uint8_t *place_for_text(struct session *session, size_t *room)
 	return session->worker->discard;
 }
 
-/* Text that came behind a command is copied from the turn; all other is decrypted right where it stays. */
-static size_t fill(struct session *session, uint8_t *to, size_t room)
-{
-	if (session->turn.size == 0)
-		return stream_read(&session->stream, to, room);
-	size_t size = session->turn.size < room ? session->turn.size : room;
-	memcpy(to, session->turn.data, size);
-	session->turn = slice_skip(session->turn, size);
-	return size;
-}
-
 /* The rest is the next command. What came right into a block leaves it: a block may go with its message, while the turn
  * goes on, and be the next message's. */
-static void give_back(struct session *session, struct slice rest, bool from_turn)
+static void give_back(struct session *session, struct slice rest)
 {
-	if (from_turn) {
-		session->turn = slice_of(session->turn.data - rest.size, session->turn.size + rest.size);
-		return;
-	}
 	memcpy(session->worker->scratch, rest.data, rest.size);
 	session->turn = slice_of(session->worker->scratch, rest.size);
 }
 
+/* Text that came behind a command goes from the turn to where it stays; all other is decrypted right there. Answers false when
+ * there is none. */
+static bool take_bytes(struct session *session, uint8_t *text, size_t room, size_t *kept, enum smtp_action *action)
+{
+	struct smtp_session *smtp = &session->smtp;
+	/* Normalised text grows to twice its size at most: raw bytes go to the upper half of the room. */
+	size_t raw_at = smtp->profile->bare_lf_normalised ? (room + 1) / 2 : 0;
+	size_t consumed;
+	struct slice raw = session->turn;
+	bool from_turn = raw.size > 0;
+	if (from_turn)
+		raw.size = raw.size < room - raw_at ? raw.size : room - raw_at;
+	else
+		raw = slice_of(text + raw_at, stream_read(&session->stream, text + raw_at, room - raw_at));
+	if (raw.size == 0)
+		return false;
+	*action = smtp_session_body(smtp, (uint8_t *)(uintptr_t)raw.data, raw.size, text, kept, &consumed,
+				    session_out(session));
+	session->text_bytes += (uint32_t)consumed;
+	if (from_turn)
+		session->turn = slice_skip(session->turn, consumed);
+	else if (consumed < raw.size)
+		give_back(session, slice_skip(raw, consumed));
+	return true;
+}
+
 static bool take_text(struct session *session)
 {
-	size_t room, kept, consumed;
+	size_t room, kept;
+	enum smtp_action action;
 	uint8_t *text = place_for_text(session, &room);
-	/* Normalised text grows to twice its size at most: raw bytes go to the upper half of the room. */
-	size_t raw_at = session->smtp.profile->bare_lf_normalised ? (room + 1) / 2 : 0;
-	uint8_t *raw = text + raw_at;
-	bool from_turn = session->turn.size > 0;
 	bool gathering = is_gathering(session);
-	size_t got = fill(session, raw, room - raw_at);
-	if (got == 0)
+	if (!take_bytes(session, text, room, &kept, &action))
 		return false;
-	session->text_bytes += (uint32_t)got;
-	enum smtp_action action =
-		smtp_session_body(&session->smtp, raw, got, text, &kept, &consumed, session_out(session));
-	if (consumed < got)
-		give_back(session, slice_of(raw + consumed, got - consumed), from_turn);
 	bool last = action == SMTP_MESSAGE_COMPLETE || action == SMTP_MESSAGE_REFUSED;
 	if (gathering && kept && !transaction_add_text(session->message, kept, last))
 		session->blocked |= SESSION_BLOCK_TEXT;
