@@ -62,6 +62,13 @@ static size_t take_wide(struct slice text)
 
 static bool has_wide(struct slice text)
 {
+	const uint64_t high_bits = 0x8080808080808080;
+	uint64_t word;
+	for (; text.size >= sizeof word; text = slice_skip(text, sizeof word)) {
+		memcpy(&word, text.data, sizeof word);
+		if (word & high_bits)
+			return true;
+	}
 	for (size_t i = 0; i < text.size; i++)
 		if (text.data[i] >= 0x80)
 			return true;

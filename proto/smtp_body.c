@@ -54,17 +54,17 @@ static void note_field(struct smtp_body *body)
 	struct slice name = slice_of(body->name, body->name_size);
 	switch (body->name_size) {
 	case 4:
-		if (slice_equal_nocase(name, SLICE_LITERAL("date")))
+		if (slice_equal_nocase(name, SLICE_LITERAL("Date")))
 			body->fields |= BODY_HAS_DATE;
-		else if (slice_equal_nocase(name, SLICE_LITERAL("from")))
+		else if (slice_equal_nocase(name, SLICE_LITERAL("From")))
 			body->fields |= BODY_HAS_FROM;
 		break;
 	case 8:
-		if (slice_equal_nocase(name, SLICE_LITERAL("received")) && ++body->hops > LIMIT_HOPS)
+		if (slice_equal_nocase(name, SLICE_LITERAL("Received")) && ++body->hops > LIMIT_HOPS)
 			set_fault(body, BODY_LOOP);
 		break;
 	case 10:
-		if (slice_equal_nocase(name, SLICE_LITERAL("message-id")))
+		if (slice_equal_nocase(name, SLICE_LITERAL("Message-ID")))
 			body->fields |= BODY_HAS_MESSAGE_ID;
 		break;
 	}

@@ -7,7 +7,8 @@
 #include "core/base/slice.h"
 
 /* The number of bytes in front of the first one that is NUL, LF not behind CR, anything but LF behind CR, or, where
- * `dots`, a dot behind LF; text.size where there is none. `previous` is the byte before: '\n' at the start of a message. */
+ * `dots`, a dot behind LF; text.size where there is none. A CR at the end is fine so far. `previous` is the byte before: '\n' at the start of a
+ * message. */
 size_t smtp_body_scan(struct slice text, uint8_t previous, bool dots);
 
 #endif

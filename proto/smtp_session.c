@@ -4,6 +4,7 @@
  * smtp_command.c. */
 #include "proto/smtp_session.h"
 
+#include "proto/smtp_body_scan.h"
 #include "proto/smtp_command.h"
 #include "proto/smtp_session_private.h"
 
@@ -116,8 +117,8 @@ size_t smtp_session_line_limit(const struct smtp_session *session)
 /* One CRLF, at the end, and no NUL: anything else could be two lines, or one that ends early, to somebody else. */
 static bool line_is_sound(struct slice line)
 {
-	return line.size >= 2 && slice_find(line, '\r') == line.size - 2 && slice_find(line, '\n') == line.size - 1 &&
-	       slice_find(line, 0) == line.size;
+	return line.size >= 2 && line.data[line.size - 2] == '\r' && slice_find(line, '\n') == line.size - 1 &&
+	       smtp_body_scan(line, 0, false) == line.size;
 }
 
 static enum smtp_action refuse_line(struct smtp_session *session, enum smtp_status status, struct buffer *out)

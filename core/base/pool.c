@@ -2,6 +2,7 @@
 #include "core/base/pool.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "core/base/error.h"
 
@@ -22,7 +23,16 @@
 #define UNPOISON(at, size) ((void)(at), (void)(size))
 #endif
 
-enum { ALIGNMENT = 16 };
+enum {
+	ALIGNMENT = 16,
+	HUGE_PAGE_BYTES = 2 * 1024 * 1024, /* the largest slab */
+};
+
+struct slab {
+	struct slab *next;
+	size_t count;
+	_Alignas(ALIGNMENT) char objects[];
+};
 
 void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_t most)
 {
@@ -36,13 +46,13 @@ void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_
 
 void pool_finish(struct pool *pool)
 {
-	for (void *slab = pool->slabs; slab;) {
-		void *next = *(void **)slab;
-		UNPOISON(slab, ALIGNMENT + pool->object_size * pool->slab_objects);
+	for (struct slab *slab = pool->slabs, *next; slab; slab = next) {
+		next = slab->next;
+		UNPOISON(slab->objects, pool->object_size * slab->count);
 		free(slab);
-		slab = next;
 	}
-	pool->slabs = pool->free = NULL;
+	pool->slabs = NULL;
+	pool->free = NULL;
 	pool->fresh = NULL;
 	pool->fresh_count = 0;
 	pool->made = pool->used = 0;
@@ -55,19 +65,39 @@ static void push_free(struct pool *pool, void *object)
 	POISON(object, pool->object_size);
 }
 
+/* A pool that has grown to megabytes grows on in huge pages: the kernel is asked for one, not for hundreds of small ones. */
+static size_t next_slab_objects(const struct pool *pool)
+{
+	size_t most = (HUGE_PAGE_BYTES - sizeof(struct slab)) / pool->object_size;
+	return pool->made >= most && most > pool->slab_objects ? most : pool->slab_objects;
+}
+
+static struct slab *make_slab(size_t size)
+{
+	if (size <= HUGE_PAGE_BYTES / 2)
+		return malloc(size);
+	struct slab *slab =
+		aligned_alloc(HUGE_PAGE_BYTES, (size + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES);
+	if (slab)
+		madvise(slab, size, MADV_HUGEPAGE);
+	return slab;
+}
+
 static bool grow(struct pool *pool)
 {
 	if (pool->made >= pool->most)
 		return false;
-	char *slab = malloc(ALIGNMENT + pool->object_size * pool->slab_objects);
+	size_t objects = next_slab_objects(pool);
+	struct slab *slab = make_slab(sizeof *slab + pool->object_size * objects);
 	if (!slab)
 		return false;
-	*(void **)slab = pool->slabs;
+	slab->next = pool->slabs;
+	slab->count = objects;
 	pool->slabs = slab;
-	pool->fresh = slab + ALIGNMENT;
-	pool->fresh_count = pool->slab_objects;
-	POISON(pool->fresh, pool->object_size * pool->slab_objects);
-	pool->made += pool->slab_objects;
+	pool->fresh = slab->objects;
+	pool->fresh_count = objects;
+	POISON(pool->fresh, pool->object_size * objects);
+	pool->made += objects;
 	return true;
 }
 

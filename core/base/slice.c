@@ -1,10 +1,11 @@
 /* Comparing, converting and copying slices; see slice.h. */
 #include "core/base/slice.h"
 
-bool slice_equal_nocase(struct slice a, struct slice b)
+#include "core/base/error.h"
+
+bool slice_equal_folded(struct slice a, struct slice b)
 {
-	if (a.size != b.size)
-		return false;
+	ASSERT(a.size == b.size);
 	for (size_t i = 0; i < a.size; i++)
 		if (ascii_lower(a.data[i]) != ascii_lower(b.data[i]))
 			return false;

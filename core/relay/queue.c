@@ -124,6 +124,14 @@ static void log_held(const struct queue_message *message)
 	log_end(&line);
 }
 
+/* All who are left have routes that hold. */
+static bool is_held(const struct queue *queue, const struct queue_message *message, struct slice bytes)
+{
+	struct envelope envelope;
+	return envelope_read(&envelope, bytes) &&
+	       recipients_are_held(&envelope, message->done_bits, &queue->recipients);
+}
+
 static void admit(struct queue *queue, const struct spool_message *durable)
 {
 	struct queue_message *message = pool_take(&queue->messages);
@@ -133,12 +141,10 @@ static void admit(struct queue *queue, const struct spool_message *durable)
 		return;
 	}
 	/* What can't be read is for the delivery to find and to report. */
-	struct envelope envelope;
-	bool readable = envelope_read(&envelope, durable->envelope);
 	*message = (struct queue_message){
 		.id = durable->id,
 		.place = durable->place,
-		.recipients = readable ? envelope.recipients : 0,
+		.recipients = envelope_recipients(durable->envelope),
 		.accepted_unix_us = durable->accepted_unix_us,
 		.large = durable->large,
 		.state = MESSAGE_NEW,
@@ -147,8 +153,7 @@ static void admit(struct queue *queue, const struct spool_message *durable)
 	copy_done_bits(message, durable->done_bits);
 	map_insert(&queue->by_id, &message->node, message->id);
 	queue->state_counts[MESSAGE_NEW]++;
-	bool held =
-		durable->held || (readable && recipients_are_held(&envelope, message->done_bits, &queue->recipients));
+	bool held = durable->held || is_held(queue, message, durable->envelope);
 	queue_enter(queue, message, held ? MESSAGE_HELD : MESSAGE_READY);
 	if (held)
 		log_held(message);

@@ -62,7 +62,7 @@ static enum smtp_status add_recipient(struct session *session)
 	struct slice local = slice_first(path, session->smtp.path_local_size);
 	struct slice domain = slice_skip(path, local.size);
 	/* <postmaster> alone is ours (RFC 5321 §4.5.1). */
-	domain = domain.size ? slice_skip(domain, 1) : slice_from_text(session->server->config->hostname);
+	domain = domain.size ? slice_skip(domain, 1) : session->smtp.profile->hostname;
 	const struct route *route = route_find(&worker->config->routes, domain);
 	char place[4096];
 	struct relay_facts facts = {
@@ -114,7 +114,7 @@ static void commit_message(struct session *session)
 	struct message_trace trace = {
 		.client_name = smtp_session_client_name(smtp),
 		.client_address = slice_of(session->client, config->received_shows_client ? session->client_size : 0),
-		.hostname = slice_from_text(config->hostname),
+		.hostname = smtp->profile->hostname,
 		.tls_version = tls.version,
 		.tls_cipher = tls.cipher,
 		.tls_bits = tls.bits,

@@ -71,6 +71,7 @@ bool transaction_add_recipient(struct transaction *transaction, struct slice pat
 			return false;
 	}
 	text_take(transaction->text, rest.size);
+	transaction->text->last_recipient = slice_skip(buffer_slice(&rest), rest.size - path.size);
 	transaction->recipients++;
 	transaction->held &= held;
 	return true;
@@ -260,15 +261,11 @@ static void last_text_written(struct spool_large *file, enum spool_status status
 static void write_trace(struct transaction *transaction, struct message_trace *trace, bool name_recipient)
 {
 	struct transaction_text *text = transaction->text;
-	const struct iovec *first = &text->parts[0];
-	struct envelope envelope;
-	struct slice path;
 	char id[SPOOL_ID_TEXT_BYTES];
 	spool_id_format(transaction->id, id);
 	trace->id = slice_of(id, sizeof id - 1);
-	if (name_recipient && transaction->recipients == 1 &&
-	    envelope_read(&envelope, slice_of(first->iov_base, first->iov_len)) && envelope_next(&envelope, &path))
-		trace->recipient = path;
+	if (name_recipient && transaction->recipients == 1)
+		trace->recipient = text->last_recipient;
 	text_write_trace(text, trace);
 	transaction->stored_size = transaction->text_size + text->parts[text->text_part - 1].iov_len;
 }

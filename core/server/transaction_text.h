@@ -24,7 +24,8 @@ struct transaction_text {
 	uint32_t block_count;
 	uint32_t block_used; /* bytes of the last block */
 	uint32_t part_count;
-	uint32_t text_part; /* index of the first part of text; the one before it is the trace */
+	uint32_t text_part;          /* index of the first part of text; the one before it is the trace */
+	struct slice last_recipient; /* its path, in the envelope */
 	struct iovec parts[TEXT_PARTS];
 	uint8_t *blocks[TEXT_BLOCKS];
 	struct spool_large file; /* of a large message */
