@@ -2,9 +2,9 @@
 #include "core/base/pool.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "core/base/error.h"
+#include "core/base/memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POSTERN_ASAN 1
@@ -23,10 +23,7 @@
 #define UNPOISON(at, size) ((void)(at), (void)(size))
 #endif
 
-enum {
-	ALIGNMENT = 16,
-	HUGE_PAGE_BYTES = 2 * 1024 * 1024, /* the largest slab */
-};
+enum { ALIGNMENT = 16 };
 
 struct slab {
 	struct slab *next;
@@ -79,7 +76,7 @@ static struct slab *make_slab(size_t size)
 	struct slab *slab =
 		aligned_alloc(HUGE_PAGE_BYTES, (size + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES);
 	if (slab)
-		madvise(slab, size, MADV_HUGEPAGE);
+		memory_prefer_huge(slab, HUGE_PAGE_BYTES);
 	return slab;
 }
 
@@ -120,8 +117,11 @@ void *pool_take(struct pool *pool)
 	if (!object)
 		return NULL;
 	UNPOISON(object, pool->object_size);
-	if (pool->free)
+	if (pool->free) {
 		pool->free = *(void **)object;
+		/* Of many objects the next one was last used long ago. */
+		__builtin_prefetch(pool->free, 1);
+	}
 	pool->used++;
 	return object;
 }
