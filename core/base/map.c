@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "core/base/memory.h"
-
 enum { BUCKETS_LEAST = 16 };
 
 static struct map_node **bucket_of(const struct map *map, uint64_t hash)
@@ -32,7 +30,6 @@ static void grow(struct map *map)
 	struct map larger = { calloc(map->bucket_count * 2, sizeof *map->buckets), map->bucket_count * 2, map->size };
 	if (!larger.buckets)
 		return;
-	memory_prefer_huge(larger.buckets, larger.bucket_count * sizeof *larger.buckets);
 	for (size_t i = 0; i < map->bucket_count; i++) {
 		for (struct map_node *node = map->buckets[i], *next; node; node = next) {
 			next = node->next;

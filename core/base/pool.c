@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "core/base/error.h"
-#include "core/base/memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POSTERN_ASAN 1
@@ -62,30 +61,12 @@ static void push_free(struct pool *pool, void *object)
 	POISON(object, pool->object_size);
 }
 
-/* A pool that has grown to megabytes grows on in huge pages: the kernel is asked for one, not for hundreds of small ones. */
-static size_t next_slab_objects(const struct pool *pool)
-{
-	size_t most = (HUGE_PAGE_BYTES - sizeof(struct slab)) / pool->object_size;
-	return pool->made >= most && most > pool->slab_objects ? most : pool->slab_objects;
-}
-
-static struct slab *make_slab(size_t size)
-{
-	if (size <= HUGE_PAGE_BYTES / 2)
-		return malloc(size);
-	struct slab *slab =
-		aligned_alloc(HUGE_PAGE_BYTES, (size + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES);
-	if (slab)
-		memory_prefer_huge(slab, HUGE_PAGE_BYTES);
-	return slab;
-}
-
 static bool grow(struct pool *pool)
 {
 	if (pool->made >= pool->most)
 		return false;
-	size_t objects = next_slab_objects(pool);
-	struct slab *slab = make_slab(sizeof *slab + pool->object_size * objects);
+	size_t objects = pool->slab_objects;
+	struct slab *slab = malloc(sizeof *slab + pool->object_size * objects);
 	if (!slab)
 		return false;
 	slab->next = pool->slabs;

@@ -14,7 +14,7 @@ struct pool {
 	char *fresh;        /* the newest slab's objects that were never given out */
 	size_t fresh_count;
 	size_t object_size;  /* bytes, rounded up to 16 */
-	size_t slab_objects; /* objects a slab, while there are few */
+	size_t slab_objects; /* objects a slab */
 	size_t used;         /* objects given out now */
 	size_t made;         /* objects that exist, used and free */
 	size_t most;         /* pool_take() answers NULL past this many */

@@ -18,7 +18,7 @@ static void record_next(struct delivery *delivery);
 
 static int64_t age_us(const struct delivery *delivery)
 {
-	return loop_now(delivery->queue->loop)->unix_us - delivery->message->accepted_unix_us;
+	return loop_now(delivery->queue->loop)->unix_us - queue_message_accepted_us(delivery->message);
 }
 
 static void log_outcome(const struct delivery *delivery, const char *event, const struct recipient *recipient,
@@ -110,8 +110,8 @@ static void append_change(struct delivery *delivery, enum spool_change change, u
 			  spool_done *done)
 {
 	delivery->entry_runs = true;
-	spool_append_change(delivery->queue->spool, &delivery->entry, delivery->message->id, change, recipient,
-			    slice_from_text(detail), done);
+	spool_append_change(delivery->queue->spool, &delivery->entry, queue_message_id(delivery->message), change,
+			    recipient, slice_from_text(detail), done);
 }
 
 /* Appends the next record if none is under way: those of recipients first, the message's when all copies are made. */
@@ -315,8 +315,8 @@ static void start_reading(struct delivery *delivery)
 	struct queue_message *message = delivery->message;
 	delivery->read_place = message->place;
 	delivery->read_is_open = true;
-	spool_read_start(delivery->queue->spool, &delivery->read, message->id, message->place, message->large,
-			 message_read);
+	spool_read_start(delivery->queue->spool, &delivery->read, queue_message_id(message), message->place,
+			 message->large, message_read);
 }
 
 void delivery_start(struct delivery *delivery, struct queue *queue, struct queue_message *message, uint8_t *chunk)
@@ -330,7 +330,7 @@ void delivery_start(struct delivery *delivery, struct queue *queue, struct queue
 	delivery->entry_runs = false;
 	delivery->reason[0] = 0;
 	maildir_copy_init(&delivery->copy, &queue->folders);
-	spool_id_format(message->id, delivery->id);
-	maildir_name(delivery->name, message->accepted_unix_us, delivery->id, queue->host);
+	spool_id_format(queue_message_id(message), delivery->id);
+	maildir_name(delivery->name, queue_message_accepted_us(message), delivery->id, queue->host);
 	start_reading(delivery);
 }

@@ -66,7 +66,7 @@ static void changed(struct spool_entry *entry, enum spool_status status)
 		queue_enter(queue, message, (enum message_state)message->state);
 	} else {
 		order->changed++;
-		log_change(kind, message->id);
+		log_change(kind, queue_message_id(message));
 		if (order->kind == QUEUE_REMOVE)
 			queue_drop(queue, message);
 		else
@@ -81,7 +81,7 @@ static void start_change(struct queue *queue, struct order_change *change, struc
 	list_remove(&message->link);
 	change->queue = queue;
 	change->message = message;
-	spool_append_change(queue->spool, &change->entry, message->id, kinds[queue->order.kind].change, 0,
+	spool_append_change(queue->spool, &change->entry, queue_message_id(message), kinds[queue->order.kind].change, 0,
 			    slice_from_text(""), changed);
 }
 

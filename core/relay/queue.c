@@ -32,7 +32,7 @@ static void start_retry_timer(struct queue *queue, uint64_t due_ms)
 
 static void append_waiting(struct queue *queue, struct queue_message *message)
 {
-	int64_t age_us = loop_now(queue->loop)->unix_us - message->accepted_unix_us;
+	int64_t age_us = loop_now(queue->loop)->unix_us - queue_message_accepted_us(message);
 	unsigned step = schedule_step(age_us);
 	message->due_ms = now_ms(queue) + schedule_delay_ms(step);
 	list_append(&queue->waiting[step], &message->link);
@@ -70,17 +70,12 @@ void queue_enter(struct queue *queue, struct queue_message *message, enum messag
 struct queue_message *queue_find(const struct queue *queue, uint64_t id)
 {
 	struct map_node *node = map_find(&queue->by_id, id);
-	for (; node; node = map_find_next(node)) {
-		struct queue_message *message = CONTAINER_OF(node, struct queue_message, node);
-		if (message->id == id)
-			return message;
-	}
-	return NULL;
+	return node ? CONTAINER_OF(node, struct queue_message, node) : NULL;
 }
 
 void queue_drop(struct queue *queue, struct queue_message *message)
 {
-	spool_forget(queue->spool, message->id, message->place, message->large);
+	spool_forget(queue->spool, queue_message_id(message), message->place, message->large);
 	map_remove(&queue->by_id, &message->node);
 	list_remove(&message->link);
 	queue->state_counts[message->state]--;
@@ -118,7 +113,7 @@ static void log_held(const struct queue_message *message)
 	if (!log_begin(&line, LOG_DEBUG, "held"))
 		return;
 	char id[SPOOL_ID_TEXT_BYTES];
-	spool_id_format(message->id, id);
+	spool_id_format(queue_message_id(message), id);
 	log_text(&line, "id", id);
 	log_number(&line, "recipients", message->recipients);
 	log_end(&line);
@@ -142,16 +137,16 @@ static void admit(struct queue *queue, const struct spool_message *durable)
 	}
 	/* What can't be read is for the delivery to find and to report. */
 	*message = (struct queue_message){
-		.id = durable->id,
+		.node.hash = durable->id,
 		.place = durable->place,
 		.recipients = envelope_recipients(durable->envelope),
-		.accepted_unix_us = durable->accepted_unix_us,
+		.accepted_unix_s = (uint32_t)(durable->accepted_unix_us / 1000000),
 		.large = durable->large,
 		.state = MESSAGE_NEW,
 	};
 	list_init(&message->link);
 	copy_done_bits(message, durable->done_bits);
-	map_insert(&queue->by_id, &message->node, message->id);
+	map_insert(&queue->by_id, &message->node, queue_message_id(message));
 	queue->state_counts[MESSAGE_NEW]++;
 	bool held = durable->held || is_held(queue, message, durable->envelope);
 	queue_enter(queue, message, held ? MESSAGE_HELD : MESSAGE_READY);

@@ -25,12 +25,11 @@ enum message_state {
 };
 
 struct queue_message {
-	struct map_node node; /* by id */
+	struct map_node node; /* by id, which is its hash */
 	struct list link;     /* of its state, or of the order that it waits for */
-	uint64_t id;
 	struct spool_place place;
 	uint32_t recipients;
-	int64_t accepted_unix_us;
+	uint32_t accepted_unix_s;
 	uint64_t due_ms;    /* waiting: on the loop's monotonic time */
 	uint8_t *done_bits; /* malloc'ed; NULL: no recipient is finished */
 	uint8_t state;      /* enum message_state */
@@ -39,7 +38,17 @@ struct queue_message {
 };
 
 /* With its share of the map's buckets this is what a message costs. */
-_Static_assert(sizeof(struct queue_message) <= 112, "a waiting message takes less than 128 bytes");
+_Static_assert(sizeof(struct queue_message) <= 80, "a waiting message takes less than 96 bytes");
+
+static inline uint64_t queue_message_id(const struct queue_message *message)
+{
+	return message->node.hash;
+}
+
+static inline int64_t queue_message_accepted_us(const struct queue_message *message)
+{
+	return (int64_t)message->accepted_unix_s * 1000000;
+}
 
 /* --- a delivery session --- */
 

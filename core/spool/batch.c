@@ -6,12 +6,12 @@
 #include "core/spool/internal.h"
 
 #include <stdlib.h>
-
-#include "core/base/memory.h"
+#include <sys/mman.h>
 
 enum {
 	/* The largest record, alone. */
 	RECORDS_BYTES = RECORD_HEADER_BYTES + LIMIT_SPOOL_RECORD_BYTES + RECORD_STATE_MOST_BYTES + RECORD_ALIGNMENT,
+	HUGE_PAGE_BYTES = 2 * 1024 * 1024,
 	BATCH_BYTES = (HEAD_MOST_BYTES + RECORDS_BYTES + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
 	CACHE_LINE_BYTES = 64,
 	FETCH_BYTES = 2048, /* most records are smaller */
@@ -25,7 +25,7 @@ bool batch_init(struct batch *batch)
 	batch->bytes = aligned_alloc(HUGE_PAGE_BYTES, BATCH_BYTES);
 	/* The kernel looks up each page of a direct write; a huge one once. */
 	if (batch->bytes)
-		memory_prefer_huge(batch->bytes, BATCH_BYTES);
+		(void)madvise(batch->bytes, BATCH_BYTES, MADV_HUGEPAGE);
 	return batch->bytes != NULL;
 }
 

@@ -28,13 +28,13 @@ struct live *live_create(struct live_index *index, uint64_t id)
 {
 	struct live *live = pool_take(&index->pool);
 	if (live)
-		*live = (struct live){ .id = id };
+		*live = (struct live){ .node.hash = id };
 	return live;
 }
 
 void live_insert(struct live_index *index, struct live *live)
 {
-	map_insert(&index->map, &live->node, live->id);
+	map_insert(&index->map, &live->node, live_id(live));
 }
 
 void live_destroy(struct live_index *index, struct live *live, bool inserted)
@@ -49,12 +49,8 @@ void live_destroy(struct live_index *index, struct live *live, bool inserted)
 
 struct live *live_find(const struct live_index *index, uint64_t id)
 {
-	for (struct map_node *node = map_find(&index->map, id); node; node = map_find_next(node)) {
-		struct live *live = CONTAINER_OF(node, struct live, node);
-		if (live->id == id)
-			return live;
-	}
-	return NULL;
+	struct map_node *node = map_find(&index->map, id);
+	return node ? CONTAINER_OF(node, struct live, node) : NULL;
 }
 
 /* --- state --- */

@@ -1,6 +1,6 @@
 /* The index of live messages: where each one's record is and what is known of its recipients.
  *
- * Under 64 bytes a message, and a block more for one that has any state. It serves compaction (what is worth copying,
+ * 48 bytes a message and its share of the map's buckets, and a block more for one that has any state. It serves compaction (what is worth copying,
  * and its state now), recovery (what is left in the end) and the accounting of segments. */
 #ifndef POSTERN_SPOOL_LIVE_H
 #define POSTERN_SPOOL_LIVE_H
@@ -21,9 +21,8 @@ struct live_state {
 };
 
 struct live {
-	struct map_node node;
-	uint64_t id;
-	uint32_t segment; /* place of its record */
+	struct map_node node; /* its hash is the id */
+	uint32_t segment;     /* place of its record */
 	uint32_t offset;
 	uint32_t size : 24;
 	uint32_t held : 1;
@@ -57,6 +56,11 @@ void live_apply(struct live *live, const struct record_header *header, struct sl
 
 /* Takes the state that a copied record or a RECORD_STATE carries. False when memory has run out. */
 MUST_USE bool live_restore(struct live *live, const struct record_header *header, const struct record_state *state);
+
+static inline uint64_t live_id(const struct live *live)
+{
+	return live->node.hash;
+}
 
 /* True when nothing is left to do for it. */
 static inline bool live_is_done(const struct live *live)

@@ -334,7 +334,7 @@ static bool replay(struct recovery *recovery)
 static int compare_ids(const void *a, const void *b)
 {
 	const struct live *left = *(struct live *const *)a, *right = *(struct live *const *)b;
-	return left->id < right->id ? -1 : left->id > right->id;
+	return live_id(left) < live_id(right) ? -1 : live_id(left) > live_id(right);
 }
 
 static struct live **sorted_messages(struct spool *spool)
@@ -366,13 +366,13 @@ static bool tell(struct recovery *recovery, const struct live *live)
 		return error_set(recovery->error, "segment %u in %s has changed while it was read", segment->generation,
 				 spool->directory);
 	recovery->recovered(recovery->context, &(struct spool_message){
-						       .id = live->id,
+						       .id = live_id(live),
 						       .place = { live->segment, live->offset, live->size },
 						       .envelope = parts.envelope,
 						       .done_bits = live_done_bits(live),
 						       .detail = live_detail(live),
 						       .size_bytes = record.header.text_size,
-						       .accepted_unix_us = accepted_time(parts.envelope, live->id),
+						       .accepted_unix_us = accepted_time(parts.envelope, live_id(live)),
 						       .held = live->held,
 						       .large = live->large,
 					       });
