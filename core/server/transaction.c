@@ -38,8 +38,8 @@ struct transaction *transaction_create(struct worker *worker, struct session *se
 	struct transaction *transaction = pool_take(&worker->transactions);
 	if (!transaction)
 		return NULL;
-	/* All but the tail, which is written before it is read. */
-	memset(transaction, 0, offsetof(struct transaction, tail_storage));
+	/* All but the entry and the tail, which are written before they are read. */
+	memset(transaction, 0, offsetof(struct transaction, tail));
 	list_init(&transaction->link);
 	transaction->worker = worker;
 	transaction->session = session;
