@@ -74,9 +74,9 @@ enum {
 	SPOOL_BLOCK_BYTES = 4096, /* commits are whole ones, as direct I/O wants; no disk has larger sectors */
 	LIMIT_SPOOL_RECORD_BYTES = 4 * 1024 * 1024,  /* an inline message and an envelope of 15,000 long addresses */
 	LIMIT_FIRST_SEGMENT_BYTES = 8 * 1024 * 1024, /* made while the start waits; two of the largest records */
-	LIMIT_READY_SEGMENTS = 2,                    /* kept for later; more are given back to the disk */
-	LIMIT_OPEN_SEGMENTS = 64,                    /* descriptors kept; older ones are opened to be read */
-	LIMIT_SEALS = 1024,              /* segments that ended early and are still needed: a failure or restart each */
+	LIMIT_READY_SEGMENTS = 3, /* kept for later, one of them for compaction; more are given back to the disk */
+	LIMIT_OPEN_SEGMENTS = 64, /* descriptors kept; older ones are opened to be read */
+	LIMIT_SEALS = 1024,       /* segments that ended early and are still needed: a failure or restart each */
 	LIMIT_CHANGE_DETAIL_BYTES = 512, /* a server's reply and our words; what is longer is cut */
 	SPOOL_COMMIT_INTERVAL_MS = 2,    /* a sync takes a fifth of it; waiting out the rest lets a commit carry more */
 	SPOOL_RETRY_MS = 1000,           /* between tries while the disk is full or failing */

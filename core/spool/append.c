@@ -113,6 +113,13 @@ bool entry_is_change(const struct spool_entry *entry)
 	return record_is_change(record_header_type(entry->header));
 }
 
+/* A try that failed is known to the queue anyway, and the next record says it too. */
+bool entry_is_dispensable(const struct spool_entry *entry)
+{
+	uint8_t type = record_header_type(entry->header);
+	return !record_is_change(type) || type == RECORD_ATTEMPT;
+}
+
 /* A change says where the message is at this moment, for replay and for the accounts. One of a message that is
  * over is compaction's, and says it already. */
 void append_refer(const struct spool *spool, struct spool_entry *entry)

@@ -315,24 +315,23 @@ static void step(struct spool *spool)
 
 static bool is_sparse(const struct segment_set *set, const struct segment *segment)
 {
-	return segment->state == SEGMENT_SEALED && segment != set->newest_begun && !segment->evacuated &&
-	       !segment->kept && segment_needed_bytes(segment) < segment->size / SPARSE_PART;
+	return segment_may_be_emptied(set, segment) && segment_needed_bytes(segment) < segment->size / SPARSE_PART;
 }
 
-/* Of those that were sparse at the last look and still are the oldest; while there is no space the sparsest, whose
- * copies may fit into what is left. With `look` this is a look. */
+/* Of those that were sparse at the last look and still are the oldest; while there is no space the one that fits into what
+ * is left. With `look` this is a look. */
 static struct segment *choose(struct spool *spool, bool look)
 {
 	struct segment_set *set = &spool->segments;
+	if (spool->supply.status == SPOOL_FULL && !set->stale)
+		return room_to_empty(spool);
 	if (set->stale)
 		return set->stale->evacuated || set->stale->state != SEGMENT_SEALED ? NULL : set->stale;
 	struct segment *chosen = NULL;
 	for (struct list *link = set->used.next; link != &set->used; link = link->next) {
 		struct segment *segment = CONTAINER_OF(link, struct segment, link);
 		bool sparse = is_sparse(set, segment);
-		bool better = !chosen || (spool->supply.status != SPOOL_OK &&
-					  segment_needed_bytes(segment) < segment_needed_bytes(chosen));
-		if (sparse && segment->was_sparse && better)
+		if (sparse && segment->was_sparse && !chosen)
 			chosen = segment;
 		if (look)
 			segment->was_sparse = sparse;
@@ -383,8 +382,16 @@ static void timer_due(struct timer *timer)
 	}
 	struct segment *segment = choose(spool, !spool->compaction.goes_on);
 	spool->compaction.goes_on = false;
+	bool full = spool->supply.status == SPOOL_FULL;
 	if (segment)
 		begin(spool, segment);
 	else
-		start_timer(spool, spool->compaction_ms);
+		start_timer(spool,
+			    full && spool->compaction_ms > SPOOL_RETRY_MS ? SPOOL_RETRY_MS : spool->compaction_ms);
+}
+
+void compaction_hurry(struct spool *spool)
+{
+	if (!spool->compaction.segment)
+		start_timer(spool, 0);
 }

@@ -6,8 +6,9 @@
  *   live.c        the index of live messages    segment.c    the set of segments: what is in use, what is free
  *   supply.c      recycles and removes segment files, and has new ones made (supply_make.c), ahead of need
  *   writer.c      group commit                  append.c     what goes into it: messages and changes
- *   batch.c       the bytes of a commit         recovery.c   replay at opening
- *   harden.c      makes durable what was found  compaction.c empties sparse segments
+ *   batch.c       the bytes of a commit         room.c       who may have the last room of a full lane
+ *   recovery.c    replay at opening             harden.c     makes durable what was found
+ *   resume.c      opening without space         compaction.c empties sparse segments
  *   large.c       large files                   read.c       reading one message back
  *   list.c        reading a lane from outside
  *
@@ -109,6 +110,9 @@ void segment_gone(struct spool *spool, struct segment *segment);
 /* Bytes that compaction would have to copy. */
 uint64_t segment_needed_bytes(const struct segment *segment);
 
+/* True for one that compaction may empty. */
+bool segment_may_be_emptied(const struct segment_set *set, const struct segment *segment);
+
 /* Closes the oldest descriptors over LIMIT_OPEN_SEGMENTS. */
 void segments_close_surplus(struct spool *spool);
 
@@ -178,9 +182,24 @@ void writer_refuse(struct spool *spool, struct spool_entry *entry, enum spool_st
 /* Begins a commit if there is reason to. */
 void writer_kick(struct spool *spool);
 
+/* --- room.c --- */
+
+/* How many ready segments are kept for compaction: one, where there is something that it could empty. */
+uint32_t room_kept_segments(const struct segment_set *set);
+/* Whether the entry may have its place at `at` in the current segment. */
+bool room_has(const struct spool *spool, const struct spool_entry *entry, uint32_t at);
+/* Whether the entry (NULL: a batch that has no segment any more) may begin the next one. */
+bool room_in_next(const struct spool *spool, const struct spool_entry *entry);
+/* While there is no space: whether messages may have some of what is left. */
+bool room_for_messages(const struct spool *spool);
+/* While there is no space: the segment that is to be emptied into what is left; NULL: none is worth it, or none fits. */
+struct segment *room_to_empty(const struct spool *spool);
+
 /* --- append.c --- */
 
 bool entry_is_change(const struct spool_entry *entry);
+/* A message, or what the lane can do without where it is full. */
+bool entry_is_dispensable(const struct spool_entry *entry);
 /* Fills in which segment a change refers to, in its batch; when its place is known. */
 void append_refer(const struct spool *spool, struct spool_entry *entry);
 /* What a durable entry means for the index and the accounting; called for each before its callback. */
@@ -201,7 +220,7 @@ struct supply {
 	bool running;
 	bool wanted;              /* the writer waits for a segment */
 	bool first;               /* nothing is ready and the start waits: a small one does */
-	enum spool_status status; /* not OK: no segment can be had, `retry` runs */
+	enum spool_status status; /* not OK: no more segments can be had, `retry` runs */
 	bool retiring_blocked;    /* it failed; `retry` runs */
 	struct segment *retiring; /* at work on it */
 	struct segment *opening;  /* or on this one */
@@ -266,6 +285,8 @@ struct compaction {
 void compaction_init(struct spool *spool);
 /* Begins to look for work. */
 void compaction_start(struct spool *spool);
+/* The lane is full: looks at once, and each second. */
+void compaction_hurry(struct spool *spool);
 void compaction_finish(struct spool *spool);
 
 /* --- recovery.c --- */
@@ -277,6 +298,11 @@ MUST_USE bool recovery_run(struct spool *spool, spool_recovered *recovered, void
 /* Both at opening, turning the loop. The newest segment is the one with the newest records, as far as they count. */
 MUST_USE bool harden_folder(struct spool *spool, int fd, const char *path, struct error *error);
 MUST_USE bool harden_newest(struct spool *spool, struct error *error);
+
+/* --- resume.c --- */
+
+/* At opening, when no segment can be had: makes the newest one current again, if it has room. */
+void resume_newest(struct spool *spool);
 
 /* --- id.c --- */
 

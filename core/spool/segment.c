@@ -224,6 +224,12 @@ uint64_t segment_needed_bytes(const struct segment *segment)
 	return segment->live_bytes + (segment->evacuated ? 0 : segment->referring_bytes);
 }
 
+bool segment_may_be_emptied(const struct segment_set *set, const struct segment *segment)
+{
+	return segment->state == SEGMENT_SEALED && segment != set->newest_begun && !segment->evacuated &&
+	       !segment->kept;
+}
+
 void segment_settle(struct spool *spool, struct segment *segment)
 {
 	struct segment_set *set = &spool->segments;

@@ -182,6 +182,8 @@ static bool first_segment(struct spool *spool, struct error *error)
 		if (!loop_turn(spool->loop, true, error))
 			return false;
 	supply->first = false;
+	if (supply->status == SPOOL_FULL && spool->segments.ready_count == 0)
+		resume_newest(spool);
 	return supply->status != SPOOL_ERROR ||
 	       error_set(error, "%s: can't make a segment; the log says why", spool->directory);
 }

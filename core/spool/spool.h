@@ -131,7 +131,8 @@ enum spool_change {
 };
 /* The message must be durable. `detail` of a hold, a release or an attempt is what the queue wants to know after a restart,
  * for people: spool_message gives the last one back. Its bytes must stay until the callback; what is over LIMIT_CHANGE_DETAIL_BYTES is
- * cut off. The owner's callback comes when the change is durable. */
+ * cut off. The owner's callback comes when the change is durable. On a full lane one may be refused (SPOOL_FULL) while
+ * compaction makes room: the owner tries again. Attempts are refused as soon as messages are. */
 void spool_append_change(struct spool *spool, struct spool_entry *entry, uint64_t id, enum spool_change change,
 			 uint32_t recipient, struct slice detail, spool_done *done);
 

@@ -1,18 +1,15 @@
 /* The supply of segments: files that are ready before the writer needs them.
  *
- * A new file is made (supply_make.c) when the current segment is half full: preallocated, so that a commit later changes no
+ * A new file is made (supply_make.c) as soon as the current segment is begun: preallocated, so that a commit later changes no
  * metadata. A free segment is renamed to a new generation instead, or removed when enough are ready. One thing at a time;
- * free ones come first. When no segment can be had the spool is not writable, and tries again each second. */
+ * free ones come first. One ready segment is kept for compaction (room.c). When no more can be had the spool is not
+ * writable, and tries again each second. */
 #include "core/spool/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
 #include "core/base/log.h"
-
-enum {
-	WRITABLE_PART = 8, /* of a segment: twice what is kept for changes */
-};
 
 static struct spool *spool_of(struct loop_op *op)
 {
@@ -35,9 +32,7 @@ enum spool_status supply_status_of(int error)
 
 bool spool_is_writable(const struct spool *spool)
 {
-	const struct segment *current = spool->segments.current;
-	return spool->supply.status == SPOOL_OK ||
-	       (current && current->size - current->used > current->size / WRITABLE_PART);
+	return spool->supply.status == SPOOL_OK || room_for_messages(spool);
 }
 
 /* --- trouble, and its end --- */
@@ -51,12 +46,18 @@ static void recovered(struct spool *spool)
 	writer_kick(spool);
 }
 
+/* Than what is kept for compaction. */
+static bool has_more(const struct spool *spool)
+{
+	return spool->segments.ready_count > room_kept_segments(&spool->segments);
+}
+
 static void retry_due(struct timer *timer)
 {
 	struct supply *supply = CONTAINER_OF(timer, struct supply, retry);
 	struct spool *spool = CONTAINER_OF(supply, struct spool, supply);
 	supply->retiring_blocked = false;
-	if (spool->segments.ready_count > 0)
+	if (has_more(spool))
 		recovered(spool);
 	else if (supply->status != SPOOL_OK)
 		supply->wanted = true;
@@ -82,6 +83,8 @@ void supply_failed(struct spool *spool, int error)
 	if (spool->supply.status != status)
 		log_message(LOG_ERROR, status == SPOOL_FULL ? "spool-full" : "spool-error",
 			    "%s: can't make a segment: %s", spool->directory, strerror(error));
+	if (spool->supply.status != status && status == SPOOL_FULL)
+		compaction_hurry(spool);
 	supply_pause(spool, status);
 }
 
@@ -103,8 +106,11 @@ void supply_add_ready(struct spool *spool, struct segment *segment)
 	struct supply *supply = &spool->supply;
 	segments_add_ready(&spool->segments, segment);
 	supply->wanted = false;
-	if (supply->status != SPOOL_ERROR || !timer_is_running(&supply->retry))
+	bool waits = supply->status == SPOOL_ERROR && timer_is_running(&supply->retry);
+	if (!waits && (has_more(spool) || supply->status == SPOOL_ERROR))
 		recovered(spool);
+	else
+		writer_kick(spool);
 }
 
 /* --- retiring one --- */
@@ -263,12 +269,7 @@ static void open_direct(struct spool *spool, struct segment *segment)
 static bool needs_one(const struct spool *spool)
 {
 	const struct segment *current = spool->segments.current;
-	if (spool->segments.ready_count > 0)
-		return false;
-	if (spool->supply.wanted || !current || current->used >= current->size / 2)
-		return true;
-	/* The small one of the start is soon full. */
-	return current->begun && current->size < spool->segment_bytes;
+	return !has_more(spool) && (spool->supply.wanted || !current || current->begun);
 }
 
 void supply_run(struct spool *spool)

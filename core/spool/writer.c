@@ -9,13 +9,7 @@
 
 #include "core/base/log.h"
 
-enum {
-	/* Of a segment's last room this part is not for messages, unless the next one is ready: on a full disk messages that
-	 * are over must be able to say so, or no space would ever come free. Compaction may have half of it: with what it
-	 * copies out of the sparsest segment that one comes free. */
-	RESERVE_PART = 16,
-	FAILURES_MOST = 2, /* in a row; then the disk is given time */
-};
+enum { FAILURES_MOST = 2 }; /* in a row; then the disk is given time */
 
 static void refusals_due(struct timer *timer);
 static void pace_over(struct timer *timer);
@@ -116,17 +110,6 @@ static uint32_t filling_at(const struct spool *spool)
 	return current->begun ? current->used : spool->writer.head_size;
 }
 
-/* `at`: where in the current segment the entry would come. */
-static bool fits(const struct spool *spool, const struct spool_entry *entry, uint32_t at)
-{
-	const struct segment *current = spool->segments.current;
-	uint32_t reserve = 0;
-	if (!entry_is_change(entry) && spool->segments.ready_count == 0)
-		reserve = current->size / RESERVE_PART /
-			  (entry->live ? 1 : 2); /* copies have no new place in the index */
-	return (uint64_t)at + entry->place.size + reserve <= current->size;
-}
-
 /* Puts what waits into the batch, as far as there is room for it here and in the segment. */
 static void gather(struct spool *spool)
 {
@@ -139,7 +122,7 @@ static void gather(struct spool *spool)
 	uint32_t begin = filling_at(spool);
 	while (!list_is_empty(&writer->waiting)) {
 		struct spool_entry *next = entry_of(writer->waiting.next);
-		if (!batch_has_room(batch, next, spool->segment_bytes) || !fits(spool, next, begin + batch->size))
+		if (!batch_has_room(batch, next, spool->segment_bytes) || !room_has(spool, next, begin + batch->size))
 			return;
 		batch_add(batch, take_waiting(writer), writer->head_size, current->salt);
 	}
@@ -157,11 +140,13 @@ static bool make_room(struct spool *spool)
 			return true;
 		if (writer->filling->count == 0 && list_is_empty(&writer->waiting))
 			return false;
-		if (spool->supply.status != SPOOL_OK) {
+		const struct spool_entry *next = writer->filling->count ? NULL : entry_of(writer->waiting.next);
+		bool goes_on = room_in_next(spool, next) && spool->supply.status != SPOOL_ERROR;
+		if (!goes_on && spool->supply.status != SPOOL_OK) {
 			refuse_some(spool, spool->supply.status);
 			continue;
 		}
-		if (set->ready_count == 0) {
+		if (!goes_on) {
 			spool->supply.wanted = true;
 			supply_run(spool);
 			return false;
