@@ -10,6 +10,7 @@ enum { FILE_MODE = 0600 };
 enum maildir_step {
 	MAILDIR_IDLE,
 	MAILDIR_FOLDER, /* waiting for the open folder */
+	MAILDIR_CLEAR,  /* an earlier try was cut off: its file goes */
 	MAILDIR_OPEN,
 	MAILDIR_WRITE,
 	MAILDIR_READ, /* the next chunk of a large message */
@@ -21,13 +22,10 @@ enum maildir_step {
 };
 
 static const char *const step_names[] = {
-	[MAILDIR_FOLDER] = "folder",
-	[MAILDIR_OPEN] = "open",
-	[MAILDIR_WRITE] = "write",
-	[MAILDIR_READ] = "read",
-	[MAILDIR_SYNC] = "sync",
-	[MAILDIR_RENAME] = "rename",
-	[MAILDIR_SYNC_FOLDER] = "sync-folder",
+	[MAILDIR_FOLDER] = "folder", [MAILDIR_CLEAR] = "open",
+	[MAILDIR_OPEN] = "open",     [MAILDIR_WRITE] = "write",
+	[MAILDIR_READ] = "read",     [MAILDIR_SYNC] = "sync",
+	[MAILDIR_RENAME] = "rename", [MAILDIR_SYNC_FOLDER] = "sync-folder",
 };
 
 static void start_step(struct maildir_copy *copy, enum maildir_step step);
@@ -133,6 +131,10 @@ static void opened(struct maildir_copy *copy, int32_t result)
 		start_step(copy, MAILDIR_FOLDER);
 		return;
 	}
+	if (result == -EEXIST && !copy->cleared) {
+		start_step(copy, MAILDIR_CLEAR);
+		return;
+	}
 	if (result < 0) {
 		fail(copy, result);
 		return;
@@ -140,6 +142,15 @@ static void opened(struct maildir_copy *copy, int32_t result)
 	copy->fd = result;
 	fill_from_text(copy);
 	write_chunk(copy);
+}
+
+static void cleared(struct maildir_copy *copy, int32_t result)
+{
+	copy->cleared = true;
+	if (result < 0 && result != -ENOENT)
+		fail(copy, result);
+	else
+		start_step(copy, MAILDIR_OPEN);
 }
 
 static void written(struct maildir_copy *copy, int32_t result)
@@ -189,15 +200,16 @@ static void renamed(struct maildir_copy *copy, int32_t result)
 
 static void removed(struct maildir_copy *copy, int32_t result)
 {
-	(void)result; /* what can't be removed is overwritten by the next try */
+	(void)result; /* what can't be removed now is removed by the next try */
 	finish(copy);
 }
 
 static void step_ended(struct loop_op *op, const struct loop_completion *completion)
 {
 	static void (*const ended[])(struct maildir_copy *, int32_t) = {
-		[MAILDIR_OPEN] = opened, [MAILDIR_WRITE] = written,  [MAILDIR_READ] = read_large,
-		[MAILDIR_SYNC] = synced, [MAILDIR_RENAME] = renamed, [MAILDIR_REMOVE] = removed,
+		[MAILDIR_CLEAR] = cleared,   [MAILDIR_OPEN] = opened, [MAILDIR_WRITE] = written,
+		[MAILDIR_READ] = read_large, [MAILDIR_SYNC] = synced, [MAILDIR_RENAME] = renamed,
+		[MAILDIR_REMOVE] = removed,
 	};
 	struct maildir_copy *copy = CONTAINER_OF(op, struct maildir_copy, op);
 	ended[copy->step](copy, completion->result);
@@ -247,10 +259,15 @@ static void start_step(struct maildir_copy *copy, enum maildir_step step)
 	case MAILDIR_FOLDER:
 		start_folder(copy);
 		break;
+	case MAILDIR_CLEAR:
+	case MAILDIR_REMOVE:
+		loop_unlink(loop, &copy->op, folder_fd, copy->tmp_name, step_ended);
+		break;
 	case MAILDIR_OPEN:
-		/* Not O_EXCL: a file that a crash left there is this message's. */
-		loop_open(loop, &copy->op, folder_fd, copy->tmp_name,
-			  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, FILE_MODE, step_ended);
+		/* A file that is there is this message's, left by a crash. It is not written over: where a rename is not
+		 * whole after a crash, the copy in new/ is the same file. */
+		loop_open(loop, &copy->op, folder_fd, copy->tmp_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			  FILE_MODE, step_ended);
 		break;
 	case MAILDIR_WRITE:
 		loop_write(loop, &copy->op, copy->fd, &copy->part, 1, copy->written,
@@ -271,9 +288,6 @@ static void start_step(struct maildir_copy *copy, enum maildir_step step)
 		break;
 	case MAILDIR_SYNC_FOLDER:
 		folder_sync(&copy->request, folder_synced);
-		break;
-	case MAILDIR_REMOVE:
-		loop_unlink(loop, &copy->op, folder_fd, copy->tmp_name, step_ended);
 		break;
 	case MAILDIR_IDLE:
 	case MAILDIR_FAILED:
@@ -305,7 +319,7 @@ void maildir_copy_start(struct maildir_copy *copy, const struct maildir_message 
 	copy->chunk = chunk;
 	copy->chunk_size = head_size;
 	copy->result = 0;
-	copy->looked_twice = false;
+	copy->looked_twice = copy->cleared = false;
 	snprintf(copy->tmp_name, sizeof copy->tmp_name, "tmp/%s", message->name);
 	snprintf(copy->new_name, sizeof copy->new_name, "new/%s", message->name);
 	start_step(copy, MAILDIR_FOLDER);

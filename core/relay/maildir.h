@@ -1,7 +1,7 @@
 /* One copy of a message into one Maildir: tmp/NAME, synced, renamed to new/NAME, new/ synced.
  *
- * NAME is "<seconds of acceptance>.<message id>.<hostname>", the same each time, so a repeat after a crash overwrites
- * the copy it may have left behind. That works as long as the copy is in new/: once a mail reader has moved it to cur/ it has
+ * NAME is "<seconds of acceptance>.<message id>.<hostname>", the same each time, so a repeat after a crash takes the
+ * place of the copy it may have left behind. That works as long as the copy is in new/: once a mail reader has moved it to cur/ it has
  * flags in its name and can't be found without reading the whole folder, and the repeat is a second copy. A crash repeats only
  * what was in flight, so that is the price of at-least-once delivery, paid seldom.
  *
@@ -50,6 +50,7 @@ struct maildir_copy {
 	int fd;
 	int32_t result;
 	uint8_t step;
+	bool cleared;      /* what was there in tmp/ has been removed */
 	bool looked_twice; /* the folder was missing something once: it was opened anew */
 	bool durable;      /* the one write that there is syncs too */
 	char tmp_name[MAILDIR_NAME_BYTES + 4];

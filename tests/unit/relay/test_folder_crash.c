@@ -117,11 +117,44 @@ static void a_sync_that_failed_is_made_again(void **state)
 	assert_true(deferred > SEEDS / 4);
 }
 
+/* After a crash the name in tmp/ and the one in new/ may be the same file's: where only one half of the rename was durable. The
+ * repeat must not touch what a mail reader sees. */
+static void a_copy_that_is_there_stays_whole(void **state)
+{
+	(void)state;
+	unsigned checked = 0;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct slice bytes;
+		struct life *life = calloc(1, sizeof *life);
+		assert_non_null(life);
+		life->sim = sim_create(&(struct sim_settings){ .seed = seed });
+		sim_make_directory(life->sim, "/mail");
+		begin(life);
+		assert_int_equal(deliver(life, "1.A.first"), 0);
+		sim_crash(life->sim);
+		end(life);
+		begin(life);
+		check(life, MAILDIR "/new/1.A.first");
+		sim_kill_after(life->sim, 1 + seed % CHANGES);
+		assert_int_equal(deliver(life, "1.A.first"), 0);
+		sim_kill(life->sim);
+		end(life);
+		begin(life);
+		check(life, MAILDIR "/new/1.A.first");
+		checked += sim_read_file(life->sim, MAILDIR "/tmp/1.A.first", &bytes);
+		end(life);
+		sim_destroy(life->sim);
+		free(life);
+	}
+	assert_true(checked > SEEDS / 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_maildir_that_was_found_is_durable),
 		cmocka_unit_test(a_sync_that_failed_is_made_again),
+		cmocka_unit_test(a_copy_that_is_there_stays_whole),
 	};
 	log_configure(LOG_ERROR + 1, 2);
 	return cmocka_run_group_tests_name("folders and crashes", tests, NULL, NULL);
