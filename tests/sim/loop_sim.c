@@ -72,6 +72,7 @@ struct sim *sim_create(const struct sim_settings *settings)
 	sim->faults = settings->faults;
 	sim->disk_bytes = settings->disk_bytes;
 	sim->error_one_in = ERROR_ONE_IN;
+	sim->disk_slowness = 1;
 	sim->hash = 0xcbf29ce484222325u;
 	sim->now = (struct clock_now){ 1000 * (uint64_t)CLOCK_NS_PER_MS, INT64_C(1800000000) * 1000000 };
 	sim->next_port = 1024;
@@ -131,6 +132,11 @@ bool sim_is_idle(const struct sim *sim)
 const struct clock_now *sim_now(const struct sim *sim)
 {
 	return &sim->now;
+}
+
+void sim_step_clock(struct sim *sim, int64_t by_us)
+{
+	sim->now.unix_us += by_us;
 }
 
 struct alarm {

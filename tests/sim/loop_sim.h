@@ -85,6 +85,9 @@ uint64_t sim_random(struct sim *sim, uint64_t bound);
 /* The world's time, also between the lives of processes. */
 const struct clock_now *sim_now(const struct sim *sim);
 
+/* The wall clock is set to another time, as people and NTP do. */
+void sim_step_clock(struct sim *sim, int64_t by_us);
+
 /* A turn that waits then ends by that time at the latest: for scripts that have something to do then. */
 void sim_wake_after(struct sim *sim, uint64_t after_ns);
 
@@ -164,6 +167,9 @@ void sim_client_close(struct sim_client *client, bool reset);
 /* Another size; 0: no limit. */
 void sim_set_disk_bytes(struct sim *sim, uint64_t disk_bytes);
 uint64_t sim_used_bytes(const struct sim *sim);
+
+/* Operations on files take so many times as long; 1 unless said. */
+void sim_set_disk_slowness(struct sim *sim, uint64_t slowness);
 
 /* With SIM_DISK_ERROR one in so many operations fails; 100 unless said. */
 void sim_set_disk_error_rate(struct sim *sim, uint64_t one_in);

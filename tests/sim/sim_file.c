@@ -33,6 +33,11 @@ uint64_t sim_used_bytes(const struct sim *sim)
 	return sim_disk_used_bytes(sim->disk);
 }
 
+void sim_set_disk_slowness(struct sim *sim, uint64_t slowness)
+{
+	sim->disk_slowness = slowness;
+}
+
 void sim_set_disk_error_rate(struct sim *sim, uint64_t one_in)
 {
 	sim->error_one_in = one_in;
@@ -68,12 +73,22 @@ static struct sim_inode *directory_of(struct sim *sim, const struct loop_op *op)
 	return descriptor ? descriptor->inode : NULL;
 }
 
+static bool is_aligned(const struct sim_descriptor *descriptor, const struct loop_op *op)
+{
+	uint64_t all = op->offset;
+	for (unsigned i = 0; i < op->detail; i++)
+		all |= (uintptr_t)op->parts[i].iov_base | op->parts[i].iov_len;
+	return !descriptor->direct || all % SIM_BLOCK_BYTES == 0;
+}
+
 static int32_t do_read(struct sim *sim, struct job *job)
 {
 	struct loop_op *op = job->op;
 	struct sim_descriptor *descriptor = sim_descriptor(sim, op->fd);
 	if (!descriptor || !descriptor->inode || !descriptor->readable)
 		return -EBADF;
+	if (!is_aligned(descriptor, op))
+		return -EINVAL;
 	if (sim_inode_is_directory(descriptor->inode))
 		return -EISDIR;
 	if (is_broken(sim, job))
@@ -119,6 +134,8 @@ static int32_t do_write(struct sim *sim, struct job *job)
 	struct sim_descriptor *descriptor = sim_descriptor(sim, op->fd);
 	if (!descriptor || !descriptor->inode || !descriptor->writable)
 		return -EBADF;
+	if (!is_aligned(descriptor, op))
+		return -EINVAL;
 	struct sim_inode *inode = descriptor->inode;
 	size_t size = size_of_parts(op);
 	uint64_t end = op->offset + size, old_end = sim_inode_size(inode);
@@ -185,7 +202,8 @@ static int32_t do_open(struct sim *sim, struct job *job)
 	unsigned access = flags & O_ACCMODE;
 	return sim_new_descriptor(sim, (struct sim_descriptor){ .inode = inode,
 								.readable = access != O_WRONLY,
-								.writable = access != O_RDONLY });
+								.writable = access != O_RDONLY,
+								.direct = (flags & O_DIRECT) != 0 });
 }
 
 static int32_t do_rename(struct sim *sim, struct job *job)
@@ -264,6 +282,12 @@ static const struct operation operations[] = {
 
 /* --- jobs --- */
 
+/* A ghost's disk is as fast as any. */
+static uint64_t disk_delay_ns(struct sim *sim)
+{
+	return sim_delay_ns(sim) * (sim->survivor ? 1 : sim->disk_slowness);
+}
+
 static void end(struct sim *sim, struct sim_event *event)
 {
 	struct job *job = CONTAINER_OF(event, struct job, event);
@@ -288,7 +312,7 @@ static void begin(struct sim *sim, struct sim_event *event)
 	job->result = operation->effect(sim, job);
 	if (operation->changes)
 		sim_count_change(sim);
-	sim_plan(sim, &job->event, sim->now.monotonic_ns + sim_delay_ns(sim), end);
+	sim_plan(sim, &job->event, sim->now.monotonic_ns + disk_delay_ns(sim), end);
 }
 
 void sim_file_start(struct sim *sim, struct loop_op *op)
@@ -296,7 +320,7 @@ void sim_file_start(struct sim *sim, struct loop_op *op)
 	struct job *job = sim_allocate(sizeof *job);
 	job->op = op;
 	list_append(&sim->jobs, &job->link);
-	sim_plan(sim, &job->event, sim->now.monotonic_ns + sim_delay_ns(sim), begin);
+	sim_plan(sim, &job->event, sim->now.monotonic_ns + disk_delay_ns(sim), begin);
 }
 
 void sim_file_cancel(struct sim *sim, struct loop_op *op)

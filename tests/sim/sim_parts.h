@@ -10,6 +10,7 @@ enum {
 	SIM_FIRST_FD = 1 << 20,       /* far from the kernel's, so that a system call on one fails with EBADF */
 	SIM_SOCKET_BYTES = 64 * 1024, /* on their way to a socket or waiting in it */
 	SIM_SECTOR_BYTES = 512,
+	SIM_BLOCK_BYTES = 4096,
 	SIM_NS_PER_US = 1000,
 };
 
@@ -53,6 +54,7 @@ struct sim_descriptor {
 	struct sim_socket *socket; /* or this; both NULL: free */
 	bool readable;
 	bool writable;
+	bool direct; /* O_DIRECT: what is transferred must be whole blocks */
 	bool locked;
 };
 
@@ -64,6 +66,7 @@ struct sim {
 	unsigned faults;
 	enum loop_op_kind fail_next; /* LOOP_IDLE: none */
 	uint64_t error_one_in;       /* SIM_DISK_ERROR */
+	uint64_t disk_slowness;
 	struct clock_now now;
 	struct sim_timeline timeline;
 	struct sim_loop *loop;

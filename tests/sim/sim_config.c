@@ -1,0 +1,47 @@
+/* See sim_config.h. */
+#include "tests/sim/sim_config.h"
+
+#include "tests/sim/failure.h"
+
+#define LIMITS                                                                                                         \
+	"limits { message_size = 1M  recipients = 30  connections = 25  errors = 12  idle = 40s  sign_in = 60s\n"      \
+	"         command = 20s  session = 10min  data_rate = 100  data_grace = 10s }\n"
+
+static const char text[] = "data = \"/data\"\n"
+			   "shutdown = 20s\n"
+			   "hashers = 2\n"
+			   "server open {\n"
+			   "    hostname = \"open.test\"\n"
+			   "    listen = { \"127.0.0.1:2525 plain\" }\n"
+			   "    relay { default = allow  open_relay = \"I mean it\" }\n"
+			   "    received { client = show }\n" LIMITS "}\n"
+			   "server signed {\n"
+			   "    hostname = \"signed.test\"\n"
+			   "    listen = { \"127.0.0.1:2587 plain\" }\n"
+			   "    auth { mechanisms = { \"PLAIN\", \"LOGIN\" }  plaintext = yes }\n"
+			   "    relay { authenticated = allow  default = deny }\n" LIMITS "}\n"
+			   "delivery {\n"
+			   "    route \"hold.test\" { hold = yes }\n"
+			   "    route \"box.test\" { maildir = \"/mail/%d/%u\" }\n"
+			   "}\n";
+
+void sim_config_make(struct sim_config *made)
+{
+	static const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES];
+	struct config_problems problems = { 0 };
+	struct error error = { "" };
+	made->config = config_parse(text, "/sim.conf", &problems);
+	if (!made->config || made->config->server_count != SIM_SERVERS)
+		sim_fail("the configuration is wrong: %s", problems.count ? problems.list[0].text : "servers");
+	config_problems_free(&problems);
+	for (size_t i = 0; i < SIM_SERVERS; i++)
+		if (!server_block_init(&made->servers[i], &made->config->servers[i], ticket_secret, &error))
+			sim_fail("%s", error.text);
+}
+
+void sim_config_free(struct sim_config *made)
+{
+	for (size_t i = 0; i < SIM_SERVERS; i++)
+		server_block_finish(&made->servers[i]);
+	config_free(made->config);
+}
