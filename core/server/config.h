@@ -114,7 +114,7 @@ MUST_USE bool config_check(const struct config *config, struct config_problems *
 
 void config_free(struct config *config);
 
-/* Adds one, in its place by line. */
+/* Adds one, in its place by line; where there is no memory for it nothing, but the first is always told. */
 void config_problem_add(struct config_problems *problems, const char *file, int line, const char *format, ...)
 	PRINTF_LIKE(4, 5);
 void config_problems_free(struct config_problems *problems);

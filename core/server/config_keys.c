@@ -114,7 +114,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 	if (!larger)
 		return out_of_memory(reading, statement);
 	config->servers = larger;
-	struct config_server *server = &config->servers[config->server_count++];
+	struct config_server *server = &config->servers[config->server_count];
 	*server = (struct config_server){
 		.name = strdup(statement->title),
 		.file = config->file,
@@ -137,7 +137,10 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 			.data_grace = 30 * 1000,
 		},
 	};
-	return server->name ? server : out_of_memory(reading, statement);
+	if (!server->name)
+		return out_of_memory(reading, statement);
+	config->server_count++;
+	return server;
 }
 
 /* The array has room for all that the block holds, so that no pointer into it moves. */
@@ -165,9 +168,12 @@ static void set_default_certificate(struct config_reading *reading, const struct
 static void *open_sni(struct config_reading *reading, const struct config_statement *statement, void *outer)
 {
 	struct config_server *server = outer;
-	struct config_certificate *certificate = &server->certificates[server->certificate_count++];
+	struct config_certificate *certificate = &server->certificates[server->certificate_count];
 	*certificate = (struct config_certificate){ .name = strdup(statement->title), .line = statement->line };
-	return certificate->name ? certificate : out_of_memory(reading, statement);
+	if (!certificate->name)
+		return out_of_memory(reading, statement);
+	server->certificate_count++;
+	return certificate;
 }
 
 static void *open_auth(struct config_reading *reading, const struct config_statement *statement, void *outer)
@@ -207,7 +213,7 @@ static void *open_route(struct config_reading *reading, const struct config_stat
 	if (!larger)
 		return out_of_memory(reading, statement);
 	table->routes = larger;
-	struct route *route = &table->routes[table->count++];
+	struct route *route = &table->routes[table->count];
 	*route = (struct route){
 		.domain = strdup(statement->title),
 		/* Until hold = yes is read: neither is said yet, which config_rules.c reports. */
@@ -217,7 +223,10 @@ static void *open_route(struct config_reading *reading, const struct config_stat
 	};
 	for (char *c = route->domain; c && *c; c++)
 		*c = (char)ascii_lower((uint8_t)*c);
-	return route->domain ? route : out_of_memory(reading, statement);
+	if (!route->domain)
+		return out_of_memory(reading, statement);
+	table->count++;
+	return route;
 }
 
 static void set_hold(struct config_reading *reading, const struct config_given *given)

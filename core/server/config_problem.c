@@ -14,14 +14,24 @@ static bool comes_after(int line, int other)
 	return line != 0 && (other == 0 || other > line);
 }
 
+/* What is told where there is no memory for the first problem: a wrong configuration must not pass for want of it. */
+static struct config_problem last_resort[1];
+
+static struct config_problem *last_resort_of(struct config_problems *problems)
+{
+	problems->list = last_resort;
+	problems->count = 1;
+	return last_resort;
+}
+
+/* NULL: there is no memory for more, and at least one stands there already. */
 static struct config_problem *make_room(struct config_problems *problems, int line)
 {
+	if (problems->list == last_resort)
+		return NULL;
 	struct config_problem *larger = realloc(problems->list, (problems->count + 1) * sizeof *larger);
-	if (!larger) {
-		/* A lost problem would let a wrong configuration pass: there is nothing better to do. */
-		fputs("postern: out of memory while reading the configuration\n", stderr);
-		abort();
-	}
+	if (!larger)
+		return problems->count ? NULL : last_resort_of(problems);
 	problems->list = larger;
 	size_t at = problems->count;
 	while (at > 0 && comes_after(line, larger[at - 1].line))
@@ -34,6 +44,8 @@ static struct config_problem *make_room(struct config_problems *problems, int li
 void config_problem_add(struct config_problems *problems, const char *file, int line, const char *format, ...)
 {
 	struct config_problem *problem = make_room(problems, line);
+	if (!problem)
+		return;
 	problem->line = line;
 	int size = line ? snprintf(problem->text, sizeof problem->text, "%s:%d: ", file, line)
 			: snprintf(problem->text, sizeof problem->text, "%s: ", file);
@@ -49,6 +61,7 @@ void config_problem_add(struct config_problems *problems, const char *file, int 
 
 void config_problems_free(struct config_problems *problems)
 {
-	free(problems->list);
+	if (problems->list != last_resort)
+		free(problems->list);
 	*problems = (struct config_problems){ NULL, 0 };
 }

@@ -88,8 +88,12 @@ static bool value_append(struct config_statement *statement, const char *text, i
 	if (!value)
 		return false;
 	*value = (struct config_value){ .text = strdup(text), .line = line };
+	if (!value->text) {
+		free(value);
+		return false;
+	}
 	list_append(&statement->values, &value->link);
-	return value->text != NULL;
+	return true;
 }
 
 /* --- words --- */
@@ -110,9 +114,13 @@ static struct word *word_add(struct word *block, const char *name)
 	if (!word)
 		return NULL;
 	*word = (struct word){ .name = strdup(name), .shape = CONFIG_VALUES };
+	if (!word->name) {
+		free(word);
+		return NULL;
+	}
 	list_init(&word->inside);
 	list_append(&block->inside, &word->link);
-	return word->name ? word : NULL;
+	return word;
 }
 
 static void words_finish(struct word *block)
@@ -275,6 +283,9 @@ static void on_error(cfg_t *block, const char *format, va_list args) __attribute
 static void on_error(cfg_t *block, const char *format, va_list args)
 {
 	char text[256];
+	/* What comes behind a failure follows from it, and the frames may not fit the blocks any more. */
+	if (running->failed)
+		return;
 	for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
 		if (strcmp(messages[i].format, format) != 0)
 			continue;
