@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/net/radix.h"
+#include "core/net/suffix.h"
 #include "tests/unit/net/measure_sets.h"
 
 static volatile uint32_t sink; /* so that nothing is left out as useless */
@@ -112,6 +113,113 @@ static void measure_set(enum measure_set set, uint32_t count)
 	free(addresses);
 }
 
+/* --- names --- */
+
+/* Names one behind the other, as a program that streams through them would have them. */
+struct names {
+	char *texts;
+	uint32_t *starts; /* one more than there are names */
+	uint32_t count;
+};
+
+static struct names make_names(uint32_t count)
+{
+	return (struct names){ must(malloc((size_t)count * MEASURE_NAME_BYTES)),
+			       must(calloc(count + 1, sizeof(uint32_t))), 0 };
+}
+
+static void add_name(struct names *names, const char *name, size_t size)
+{
+	uint32_t at = names->starts[names->count++];
+	memcpy(names->texts + at, name, size);
+	names->starts[names->count] = at + (uint32_t)size;
+}
+
+static struct slice name_at(const struct names *names, uint32_t at)
+{
+	return slice_of(names->texts + names->starts[at], names->starts[at + 1] - names->starts[at]);
+}
+
+static void free_names(struct names *names)
+{
+	free(names->texts);
+	free(names->starts);
+}
+
+static struct suffix_table *build_names(const struct names *names, double *took)
+{
+	struct suffix_builder builder;
+	double began = seconds();
+	suffix_builder_init(&builder);
+	for (uint32_t i = 0; i < names->count; i++) {
+		struct suffix suffix = { name_at(names, i), i % 8 != 0 };
+		if (!suffix_builder_add(&builder, &suffix, i, 0))
+			must(NULL);
+	}
+	struct suffix_table *table = must(suffix_build(&builder, NULL, NULL));
+	*took = seconds() - began;
+	return table;
+}
+
+static double find_names(const struct suffix_table *table, const struct names *names, bool waits)
+{
+	uint32_t rule = 0, sum = 0;
+	double began = seconds();
+	for (uint32_t i = 0; i < names->count; i++) {
+		struct slice name = name_at(names, i);
+		if (waits)
+			name.size += rule >> 31; /* never set */
+		rule = suffix_find(table, name);
+		sum += rule;
+	}
+	sink = sum;
+	return (seconds() - began) / names->count;
+}
+
+/* `below`: a label is put before a rule's name; else the names are new ones. */
+static struct names names_to_find(const struct names *names, bool below, struct measure_random *random)
+{
+	struct names found = make_names(LOOKUPS);
+	for (uint32_t i = 0; i < LOOKUPS; i++) {
+		char text[MEASURE_NAME_BYTES];
+		size_t size = measure_name(random, text);
+		struct slice name = name_at(names, measure_random_below(random, names->count));
+		if (below)
+			size = (size_t)snprintf(text, sizeof text, "mx%u.%.*s", i % 100, SLICE_ARGS(name));
+		add_name(&found, text, size);
+	}
+	return found;
+}
+
+static void measure_names(uint32_t count)
+{
+	struct measure_random random = { 9 };
+	struct names names = make_names(count);
+	struct suffix_table *table = NULL;
+	double times[RUNS], find_times[RUNS], wait_times[RUNS];
+	for (uint32_t i = 0; i < count; i++) {
+		char text[MEASURE_NAME_BYTES];
+		add_name(&names, text, measure_name(&random, text));
+	}
+	for (int i = 0; i < RUNS; i++) {
+		suffix_destroy(table);
+		table = build_names(&names, &times[i]);
+	}
+	for (int below = 1; below >= 0; below--) {
+		struct names found = names_to_find(&names, below, &random);
+		for (int i = 0; i < RUNS; i++)
+			find_times[i] = find_names(table, &found, false);
+		for (int i = 0; i < RUNS; i++)
+			wait_times[i] = find_names(table, &found, true);
+		printf("%-14s %8.0f ms %8.1f bytes/name   %6.0f ns/lookup, %4.0f alone\n",
+		       below ? "names, under" : "names, not", median(times) * 1e3,
+		       (double)suffix_memory_bytes(table) / count, median(find_times) * 1e9, median(wait_times) * 1e9);
+		free_names(&found);
+	}
+	suffix_destroy(table);
+	free_names(&names);
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
@@ -120,5 +228,6 @@ int main(int argc, char **argv)
 	printf("%u prefixes\n", count);
 	for (enum measure_set set = 0; set < MEASURE_SETS; set++)
 		measure_set(set, count);
+	measure_names(count);
 	return 0;
 }

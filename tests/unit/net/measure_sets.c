@@ -132,3 +132,17 @@ struct net_address measure_address_in(const struct net_prefix *prefix, struct me
 		first.bytes[i] |= (uint8_t)(any.bytes[i] & (first.bytes[i] ^ last.bytes[i]));
 	return first;
 }
+
+size_t measure_name(struct measure_random *random, char name[MEASURE_NAME_BYTES])
+{
+	static const char *const tops[] = { "com", "net", "org", "de", "info", "example", "co.uk", "com.br" };
+	size_t size = 0;
+	uint32_t labels = 1 + measure_random_below(random, 3);
+	for (uint32_t i = 0; i < labels; i++) {
+		for (uint32_t letters = 4 + measure_random_below(random, 9); letters > 0; letters--)
+			name[size++] = (char)('a' + measure_random_below(random, 26));
+		name[size++] = '.';
+	}
+	const char *top = tops[measure_random_below(random, 8)];
+	return size + (size_t)snprintf(name + size, MEASURE_NAME_BYTES - size, "%s", top);
+}
