@@ -55,6 +55,8 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 	snprintf(lane, sizeof lane, "lanes/%u", process->number);
 	char *lane_directory = data_folder_path(process->config, lane);
 	char *users_directory = data_folder_path(process->config, "users");
+	if (!lane_directory || !users_directory)
+		error_set(error, "no memory for a worker");
 	struct loop *loop = lane_directory && users_directory ? make_loop(process->config, error) : NULL;
 	struct worker_settings settings = {
 		.number = process->number,

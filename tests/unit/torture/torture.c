@@ -19,13 +19,20 @@ static size_t failing;  /* number of the one that fails */
 static size_t seen;     /* allocations in this run */
 static size_t failures; /* in this run */
 
+/* Of the sanitizers, where they are built in. */
+void __sanitizer_print_stack_trace(void) __attribute__((weak));
+
 static bool fails(void)
 {
 	if (!armed || pauses > 0)
 		return false;
 	seen++;
 	bool now = for_good ? seen >= failing : seen == failing;
-	failures += now;
+	if (now && failures++ == 0 && getenv("TORTURE_NUMBER") && __sanitizer_print_stack_trace) {
+		pauses++;
+		__sanitizer_print_stack_trace();
+		pauses--;
+	}
 	return now;
 }
 
@@ -145,8 +152,29 @@ static bool run_once(const struct torture *torture, size_t number, bool all)
 	return failures > 0;
 }
 
+/* A test that fails leaves in the middle. */
+static void tell_where(void)
+{
+	if (armed)
+		print_message("TORTURE_NUMBER=%zu%s\n", failing, for_good ? " (all from that one on)" : "");
+}
+
+static void run_number(const struct torture *torture, size_t number)
+{
+	for (unsigned all = 0; all < 2; all++)
+		run_once(torture, number, all);
+}
+
 void torture_run(const struct torture *torture)
 {
+	static bool registered;
+	if (!registered)
+		atexit(tell_where);
+	registered = true;
+	if (getenv("TORTURE_NUMBER")) {
+		run_number(torture, strtoul(getenv("TORTURE_NUMBER"), NULL, 10));
+		return;
+	}
 	for (unsigned all = 0; all < 2; all++) {
 		size_t number = 1;
 		while (run_once(torture, number, all)) {

@@ -4,7 +4,10 @@
  * Programs are linked with the allocation functions wrapped (torture_libs), so it is our own code's allocations that fail, be
  * it in a function under test or in the scenario: one that must not fail stands between torture_pause() and torture_resume().
  * Libraries' own allocations do not fail. A scenario may end early; it returns in any case, having freed what it made, which
- * the leak checker sees to, and has asserted what must hold all the same. */
+ * the leak checker sees to, and has asserted what must hold all the same.
+ *
+ * A test that fails tells the number of the allocation; with it in the environment, TORTURE_NUMBER=…, that run is done
+ * alone, and the sanitizer shows where the allocation is. */
 #ifndef POSTERN_TESTS_TORTURE_H
 #define POSTERN_TESTS_TORTURE_H
 
