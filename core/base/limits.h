@@ -101,7 +101,9 @@ enum {
 	LIMIT_RULES = 16777216,     /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */
 	LIMIT_DNS_NAME_BYTES = 253, /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */
 	LIMIT_DNS_LABEL_BYTES = 63,
-	LIMIT_DNS_LABELS = 127, /* of one byte each */
+	LIMIT_DNS_LABELS = 127,          /* of one byte each */
+	LIMIT_PROXY_LINE_BYTES = 107,    /* version 1: two IPv6 addresses at their longest, and CRLF */
+	LIMIT_PROXY_HEADER_BYTES = 4096, /* version 2: addresses are 216, a certificate's names some hundred */
 
 	/* --- configuration --- */
 	LIMIT_WORKERS = 64,
