@@ -18,7 +18,7 @@ static void record_next(struct delivery *delivery);
 
 static int64_t age_us(const struct delivery *delivery)
 {
-	return loop_now(delivery->queue->loop)->unix_us - queue_message_accepted_us(delivery->message);
+	return loop_now(delivery->queue->loop)->unix_us - delivery->message->accepted_unix_us;
 }
 
 static void log_outcome(const struct delivery *delivery, const char *event, const struct recipient *recipient,
@@ -331,6 +331,6 @@ void delivery_start(struct delivery *delivery, struct queue *queue, struct queue
 	delivery->reason[0] = 0;
 	maildir_copy_init(&delivery->copy, &queue->folders);
 	spool_id_format(queue_message_id(message), delivery->id);
-	maildir_name(delivery->name, queue_message_accepted_us(message), delivery->id, queue->host);
+	maildir_name(delivery->name, message->accepted_unix_us, delivery->id, queue->host);
 	start_reading(delivery);
 }

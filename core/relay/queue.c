@@ -32,7 +32,7 @@ static void start_retry_timer(struct queue *queue, uint64_t due_ms)
 
 static void append_waiting(struct queue *queue, struct queue_message *message)
 {
-	int64_t age_us = loop_now(queue->loop)->unix_us - queue_message_accepted_us(message);
+	int64_t age_us = loop_now(queue->loop)->unix_us - message->accepted_unix_us;
 	unsigned step = schedule_step(age_us);
 	message->due_ms = now_ms(queue) + schedule_delay_ms(step);
 	list_append(&queue->waiting[step], &message->link);
@@ -140,7 +140,7 @@ static void admit(struct queue *queue, const struct spool_message *durable)
 		.node.hash = durable->id,
 		.place = durable->place,
 		.recipients = envelope_recipients(durable->envelope),
-		.accepted_unix_s = (uint32_t)(durable->accepted_unix_us / 1000000),
+		.accepted_unix_us = durable->accepted_unix_us,
 		.large = durable->large,
 		.state = MESSAGE_NEW,
 	};

@@ -29,7 +29,7 @@ struct queue_message {
 	struct list link;     /* of its state, or of the order that it waits for */
 	struct spool_place place;
 	uint32_t recipients;
-	uint32_t accepted_unix_s;
+	int64_t accepted_unix_us;
 	uint64_t due_ms;    /* waiting: on the loop's monotonic time */
 	uint8_t *done_bits; /* malloc'ed; NULL: no recipient is finished */
 	uint8_t state;      /* enum message_state */
@@ -43,11 +43,6 @@ _Static_assert(sizeof(struct queue_message) <= 80, "a waiting message takes less
 static inline uint64_t queue_message_id(const struct queue_message *message)
 {
 	return message->node.hash;
-}
-
-static inline int64_t queue_message_accepted_us(const struct queue_message *message)
-{
-	return (int64_t)message->accepted_unix_s * 1000000;
 }
 
 /* --- a delivery session --- */

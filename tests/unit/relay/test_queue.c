@@ -82,6 +82,30 @@ static void one_recipient_is_delivered(void **state)
 	assert_int_equal(lane_counts(lane).messages, 0);
 }
 
+static int64_t logged_number(const char *key)
+{
+	size_t size;
+	char *bytes = files_read("log", &size), *at = strstr(bytes, key);
+	assert_non_null(at);
+	int64_t number = strtoll(at + strlen(key), NULL, 10);
+	free(bytes);
+	return number;
+}
+
+/* To the millisecond, however late in its second the message was accepted. */
+static void the_delay_is_since_it_was_accepted(void **state)
+{
+	struct lane *lane = *state;
+	int64_t second = loop_now(lane->loop)->unix_us / 1000000;
+	struct lane_message message = { .to_queue = true, .accepted_unix_us = second * 1000000 - 1 };
+	lane_start_message(lane, &message, "ann@example.org", slice_from_text(TEXT));
+	files_turn_until(lane->loop, &message.durable);
+	lane_settle(lane);
+	int64_t most_ms = (loop_now(lane->loop)->unix_us - message.accepted_unix_us) / 1000;
+	assert_in_range(logged_number(" delay_ms="), 0, most_ms);
+	lane_free_message(&message);
+}
+
 static void many_recipients_each_get_theirs(void **state)
 {
 	struct lane *lane = *state;
@@ -402,6 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_recipient_is_delivered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_delay_is_since_it_was_accepted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_recipients_each_get_theirs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(recipients_of_one_maildir_share_a_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_thousand_recipients, set_up, tear_down),
