@@ -155,9 +155,13 @@ static void find_user(struct check *check)
 		return;
 	errno = 0;
 	const struct passwd *user = getpwnam(config->user);
-	if (!user)
-		config_problem_add(check->problems, config->file, config->user_line, "user '%s' does not exist%s%s",
-				   config->user, errno ? ": " : "", errno ? strerror(errno) : "");
+	if (!user && errno)
+		config_problem_add(check->problems, config->file, config->user_line, "can't look up user '%s': %s",
+				   config->user, strerror(errno));
+	else if (!user)
+		config_problem_add(check->problems, config->file, config->user_line,
+				   "user '%s' does not exist; make it with: useradd --system %s", config->user,
+				   config->user);
 	/* Only root can drop to somebody; everybody else stays. */
 	check->user = geteuid() == 0 ? user : NULL;
 }

@@ -108,7 +108,8 @@ static void user_must_exist_and_may_write(void **state)
 {
 	(void)state;
 	const char *said = check("data = data\nuser = \"no-such-user\"\n" SERVER(PAIR) ROUTE);
-	assert_string_equal(said, "f:2: user 'no-such-user' does not exist\n");
+	assert_string_equal(said,
+			    "f:2: user 'no-such-user' does not exist; make it with: useradd --system no-such-user\n");
 	if (geteuid() != 0)
 		skip();
 	char expected[1024];
