@@ -95,8 +95,8 @@ int command_check(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	struct config_problems problems = { 0 };
-	struct config *config = request.file ? config_read(request.file, &problems) : config_default(&problems);
-	bool right = config && config_check(config, &problems);
+	struct config *config = request.file ? config_examine(request.file, &problems) : config_default(&problems);
+	bool right = config && (request.file || config_check(config, &problems));
 	if (!request.json)
 		print_text(config, &problems);
 	else if (!print_json(request.file ? request.file : CONFIG_BUILT_IN, &problems))

@@ -99,7 +99,10 @@ struct config_problems {
  * NULL when anything is wrong; `problems` then has all of it. */
 struct config *config_read(const char *file, struct config_problems *problems);
 
-/* The same from text (the embedded default, tests). `file` is the name in messages; relative paths in the text start
+/* The same, and what config_check() has to say of all that could be read: whatever is wrong, in one run. */
+struct config *config_examine(const char *file, struct config_problems *problems);
+
+/* config_read() from text (the embedded default, tests). `file` is the name in messages; relative paths in the text start
  * at its folder. */
 struct config *config_parse(const char *text, const char *file, struct config_problems *problems);
 
@@ -109,7 +112,8 @@ struct config *config_default(struct config_problems *problems);
 
 /* What `serve` would refuse beyond the form: certificates and keys (crypto/certificate.h), folders that can't be read or
  * written by `user`, a user that does not exist. Adds to `problems`; answers true when nothing was added. Opens no
- * listener. What a built-in configuration lacks on disk is no problem: `serve` makes it. */
+ * listener. What a built-in configuration lacks on disk is no problem: `serve` makes it. Of a configuration that was read in
+ * part it judges what is there. */
 MUST_USE bool config_check(const struct config *config, struct config_problems *problems);
 
 void config_free(struct config *config);

@@ -90,6 +90,8 @@ static void check_data(const struct check *check)
 {
 	const struct config *config = check->config;
 	struct stat status;
+	if (!config->data)
+		return;
 	if (stat(config->data, &status) == 0 || errno != ENOENT) {
 		check_folder(check, config->data, config->data_line, "data folder");
 		return;
@@ -115,7 +117,8 @@ static bool is_below(const char *path, const char *folder)
 /* The part of a Maildir's path that is the same for all recipients. */
 static void check_maildir(const struct check *check, const struct route *route)
 {
-	if (route->kind != ROUTE_MAILDIR || is_below(route->maildir, check->config->data))
+	const char *data = check->config->data;
+	if (route->kind != ROUTE_MAILDIR || !route->maildir || (data && is_below(route->maildir, data)))
 		return;
 	char *fixed = strndup(route->maildir, strcspn(route->maildir, "%"));
 	if (fixed && strchr(route->maildir, '%') && strrchr(fixed, '/') != fixed)
@@ -129,6 +132,8 @@ static void check_maildir(const struct check *check, const struct route *route)
 static void check_certificate(const struct check *check, const struct config_certificate *certificate)
 {
 	struct error error = { "" };
+	if (!certificate->certificate || !certificate->key)
+		return;
 	if (!certificate_check_pair(certificate->certificate, certificate->key, (int64_t)time(NULL), &error))
 		config_problem_add(check->problems, check->config->file, certificate->line, "%s", error.text);
 	else if (certificate->name && !certificate_covers(certificate->certificate, certificate->name))

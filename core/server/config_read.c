@@ -197,7 +197,7 @@ static void parse_into(struct config_reading *reading, char *text)
 	config_statement_finish(&root);
 }
 
-static struct config *parse(char *text, const char *file, struct config_problems *problems)
+static struct config *parse(char *text, const char *file, bool examine, struct config_problems *problems)
 {
 	size_t problems_before = problems->count;
 	struct config *config = calloc(1, sizeof *config);
@@ -210,6 +210,8 @@ static struct config *parse(char *text, const char *file, struct config_problems
 		config_set_defaults(config);
 		struct config_reading reading = { config->file, folder, config, problems };
 		parse_into(&reading, text);
+		if (examine)
+			(void)!config_check(config, problems);
 	}
 	free(folder);
 	if (problems->count == problems_before)
@@ -225,19 +227,29 @@ struct config *config_parse(const char *text, const char *file, struct config_pr
 		config_problem_add(problems, file, 0, "out of memory");
 		return NULL;
 	}
-	struct config *config = parse(copy, file, problems);
+	struct config *config = parse(copy, file, false, problems);
 	free(copy);
+	return config;
+}
+
+static struct config *read_file(const char *file, bool examine, struct config_problems *problems)
+{
+	char *text = config_source_read(file, problems);
+	if (!text)
+		return NULL;
+	struct config *config = parse(text, file, examine, problems);
+	free(text);
 	return config;
 }
 
 struct config *config_read(const char *file, struct config_problems *problems)
 {
-	char *text = config_source_read(file, problems);
-	if (!text)
-		return NULL;
-	struct config *config = parse(text, file, problems);
-	free(text);
-	return config;
+	return read_file(file, false, problems);
+}
+
+struct config *config_examine(const char *file, struct config_problems *problems)
+{
+	return read_file(file, true, problems);
 }
 
 static void server_finish(struct config_server *server)

@@ -57,6 +57,24 @@ static const char *check(const char *text)
 	return said;
 }
 
+/* Writes a file of `size` bytes and examines it; answers how much of what was said holds `part`. */
+static size_t examine(const char *text, size_t size, const char *part)
+{
+	struct config_problems problems = { 0 };
+	FILE *file = fopen("examined.conf", "w");
+	size_t count = 0;
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+	struct config *config = config_examine("examined.conf", &problems);
+	assert_true((config != NULL) == (problems.count == 0));
+	for (size_t i = 0; i < problems.count; i++)
+		count += strstr(problems.list[i].text, part) != NULL;
+	config_problems_free(&problems);
+	config_free(config);
+	return count;
+}
+
 #define SERVER(tls) "server a { hostname = a.example listen = \"127.0.0.1:25 starttls\"\ntls { " tls " } }\n"
 #define PAIR        "certificate = a.pem key = a.key"
 #define ROUTE       "delivery { route \"*\" { maildir = data/mail/%d/%u } }\n"
@@ -104,6 +122,23 @@ static void data_folder_is_made_but_not_what_it_is_in(void **state)
 	assert_string_equal(check("data = x/y\n" SERVER(PAIR) ROUTE), expected);
 }
 
+/* What can't be read does not hide what the machine lacks; and however little was read, it is judged without harm. */
+static void all_is_told_in_one_run(void **state)
+{
+	(void)state;
+	static const char text[] = "workrs = 2\ndata = \"/nonexistent/data\"\nuser = \"no-such-user\"\n" SERVER(
+		"certificate = \"/nonexistent.pem\" key = \"/nonexistent.key\"") "delivery { route \"*\" { maildir = "
+										 "\"/nonexistent/%d\" } }\n";
+	size_t size = sizeof text - 1;
+	assert_int_equal(examine(text, size, "did you mean 'workers'"), 1);
+	assert_int_equal(examine(text, size, "user 'no-such-user' does not exist"), 1);
+	assert_int_equal(examine(text, size, "/nonexistent.pem"), 1);
+	assert_int_equal(examine(text, size, "data folder /nonexistent/data: make"), 1);
+	assert_int_equal(examine(text, size, ""), 4);
+	for (size_t cut = 0; cut < size; cut++)
+		assert_true(examine(text, cut, "") > 0);
+}
+
 static void user_must_exist_and_may_write(void **state)
 {
 	(void)state;
@@ -138,6 +173,7 @@ int main(void)
 		cmocka_unit_test(what_is_all_there_is_right),
 		cmocka_unit_test(certificates_are_checked_each),
 		cmocka_unit_test(folders_must_be_writable_folders),
+		cmocka_unit_test(all_is_told_in_one_run),
 		cmocka_unit_test(user_must_exist_and_may_write),
 		cmocka_unit_test(data_folder_is_made_but_not_what_it_is_in),
 		cmocka_unit_test(built_in_needs_nothing),
