@@ -1,6 +1,8 @@
 /* The stored envelope; its layout is in envelope.h. */
 #include "core/spool/envelope.h"
 
+#include "core/spool/spool.h"
+
 enum {
 	VERSION = 1,
 	AT_FLAGS = 1,
@@ -68,6 +70,12 @@ uint32_t envelope_recipients(struct slice bytes)
 	cursor_take_u8(&cursor);
 	uint16_t recipients = cursor_take_u16le(&cursor);
 	return version == VERSION ? recipients : 0;
+}
+
+int64_t envelope_accepted(struct slice bytes, uint64_t id)
+{
+	struct envelope envelope;
+	return envelope_read(&envelope, bytes) ? envelope.accepted_unix_us : spool_id_time(id);
 }
 
 bool envelope_next(struct envelope *envelope, struct slice *path)

@@ -30,6 +30,8 @@ void envelope_finish(uint8_t *envelope, unsigned flags, uint16_t recipients, int
 MUST_USE bool envelope_read(struct envelope *envelope, struct slice bytes);
 /* How many recipients there are, from the first bytes alone; 0 when they are no envelope's. */
 uint32_t envelope_recipients(struct slice bytes);
+/* When the message was accepted, in microseconds since 1970: its envelope says so, or its id. */
+int64_t envelope_accepted(struct slice bytes, uint64_t id);
 /* The next recipient's path; false at the end. */
 MUST_USE bool envelope_next(struct envelope *envelope, struct slice *path);
 

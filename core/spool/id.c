@@ -1,5 +1,4 @@
 /* Message ids: numbers that grow, and their text. See spool.h. */
-#include "core/spool/envelope.h"
 #include "core/spool/internal.h"
 
 enum {
@@ -23,12 +22,6 @@ uint64_t spool_new_id(struct spool *spool)
 int64_t spool_id_time(uint64_t id)
 {
 	return (int64_t)(id & ((UINT64_C(1) << LANE_SHIFT) - 1));
-}
-
-int64_t accepted_time(struct slice bytes, uint64_t id)
-{
-	struct envelope envelope;
-	return envelope_read(&envelope, bytes) ? envelope.accepted_unix_us : spool_id_time(id);
 }
 
 void spool_id_format(uint64_t id, char text[SPOOL_ID_TEXT_BYTES])

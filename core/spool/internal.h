@@ -10,7 +10,8 @@
  *   recovery.c    replay at opening             harden.c     makes durable what was found
  *   resume.c      opening without space         compaction.c empties sparse segments
  *   large.c       large files                   read.c       reading one message back
- *   list.c        reading a lane from outside
+ *
+ * Reading a lane from outside has files and a header of its own: outside.h.
  *
  * The way down: append → writer → segment; the writer asks the supply for segments; the supply and compaction tell the
  * writer when it can go on. Everything runs in the loop's callbacks. */
@@ -303,11 +304,6 @@ MUST_USE bool harden_newest(struct spool *spool, struct error *error);
 
 /* At opening, when no segment can be had: makes the newest one current again, if it has room. */
 void resume_newest(struct spool *spool);
-
-/* --- id.c --- */
-
-/* When a message was accepted: its envelope says so, or its id. */
-int64_t accepted_time(struct slice envelope, uint64_t id);
 
 /* --- spool.c --- */
 

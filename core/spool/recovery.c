@@ -352,8 +352,7 @@ static struct live **sorted_messages(struct spool *spool)
 
 static bool tell(struct recovery *recovery, const struct live *live)
 {
-	struct spool *spool = recovery->spool;
-	struct segment *segment = segment_find(&spool->segments, live->segment);
+	struct segment *segment = segment_find(&recovery->spool->segments, live->segment);
 	struct record record;
 	struct record_parts parts;
 	if (!open_file(recovery, segment))
@@ -364,18 +363,19 @@ static bool tell(struct recovery *recovery, const struct live *live)
 		return false;
 	if (result == SCAN_END || !record_split(&record.header, record.payload, &parts))
 		return error_set(recovery->error, "segment %u in %s has changed while it was read", segment->generation,
-				 spool->directory);
-	recovery->recovered(recovery->context, &(struct spool_message){
-						       .id = live_id(live),
-						       .place = { live->segment, live->offset, live->size },
-						       .envelope = parts.envelope,
-						       .done_bits = live_done_bits(live),
-						       .detail = live_detail(live),
-						       .size_bytes = record.header.text_size,
-						       .accepted_unix_us = accepted_time(parts.envelope, live_id(live)),
-						       .held = live->held,
-						       .large = live->large,
-					       });
+				 recovery->spool->directory);
+	struct spool_message message = {
+		.id = live_id(live),
+		.place = { live->segment, live->offset, live->size },
+		.envelope = parts.envelope,
+		.done_bits = live_done_bits(live),
+		.detail = live_detail(live),
+		.size_bytes = record.header.text_size,
+		.accepted_unix_us = envelope_accepted(parts.envelope, live_id(live)),
+		.held = live->held,
+		.large = live->large,
+	};
+	recovery->recovered(recovery->context, &message);
 	return true;
 }
 
