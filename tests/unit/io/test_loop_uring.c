@@ -175,11 +175,29 @@ static void kernels_that_can_not_are_told_and_epoll_is_taken(void **state)
 
 static const struct kernel small = { .entries = 2 };
 
-static void open_small(struct real_world *world)
+/* With two pairs of sockets. */
+struct small_world {
+	struct real_world real;
+	int fds[2], others[2];
+};
+
+static struct loop *open_small(struct small_world *world)
 {
 	kernel = &small;
 	refusals = submissions = refuse_next = 0;
-	real_world_open(world, LOOP_IO_URING, 0);
+	real_world_open(&world->real, LOOP_IO_URING, 0);
+	real_pair(&world->real.world, SOCK_STREAM, world->fds);
+	real_pair(&world->real.world, SOCK_STREAM, world->others);
+	return world->real.world.loop;
+}
+
+static void close_small(struct small_world *world)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		loop_close(world->real.world.loop, world->fds[i]);
+		loop_close(world->real.world.loop, world->others[i]);
+	}
+	real_world_close(&world->real);
 }
 
 /* Two that wait for a byte fill the ring; the third would send it, and is refused twice. A turn that waits for the two may
@@ -187,44 +205,34 @@ static void open_small(struct real_world *world)
 static void a_turn_does_not_wait_while_something_is_deferred(void **state)
 {
 	(void)state;
-	struct real_world world;
-	int fds[2], others[2];
-	open_small(&world);
-	real_pair(&world.world, SOCK_STREAM, fds);
-	real_pair(&world.world, SOCK_STREAM, others);
-	struct note receive = note_make(&world.world), silent = note_make(&world.world), send = note_make(&world.world);
-	struct loop *loop = world.world.loop;
-	loop_receive(loop, &receive.op, fds[0], note_done);
-	loop_receive(loop, &silent.op, others[0], note_done);
+	struct small_world world;
+	struct loop *loop = open_small(&world);
+	struct note receive = note_make(&world.real.world), silent = note_make(&world.real.world),
+		    send = note_make(&world.real.world);
+	loop_receive(loop, &receive.op, world.fds[0], note_done);
+	loop_receive(loop, &silent.op, world.others[0], note_done);
 	refuse_next = 2;
-	loop_send(loop, &send.op, fds[1], SLICE_LITERAL("x"), note_done);
+	loop_send(loop, &send.op, world.fds[1], SLICE_LITERAL("x"), note_done);
 	assert_true(loop_op_is_running(&send.op));
 	assert_int_equal(note_await(&receive), 1);
 	assert_int_equal(refuse_next, 0);
 	assert_int_equal(note_await(&send), 1);
 	loop_cancel(loop, &silent.op);
 	assert_int_equal(note_await(&silent), -ECANCELED);
-	for (unsigned i = 0; i < 2; i++) {
-		loop_close(loop, fds[i]);
-		loop_close(loop, others[i]);
-	}
-	real_world_close(&world);
+	close_small(&world);
 }
 
 static void what_is_deferred_can_be_cancelled(void **state)
 {
 	(void)state;
-	struct real_world world;
-	int fds[2], others[2];
-	open_small(&world);
-	real_pair(&world.world, SOCK_STREAM, fds);
-	real_pair(&world.world, SOCK_STREAM, others);
-	struct note first = note_make(&world.world), second = note_make(&world.world), third = note_make(&world.world);
-	struct loop *loop = world.world.loop;
-	loop_receive(loop, &first.op, fds[0], note_done);
-	loop_receive(loop, &second.op, fds[1], note_done);
+	struct small_world world;
+	struct loop *loop = open_small(&world);
+	struct note first = note_make(&world.real.world), second = note_make(&world.real.world),
+		    third = note_make(&world.real.world);
+	loop_receive(loop, &first.op, world.fds[0], note_done);
+	loop_receive(loop, &second.op, world.fds[1], note_done);
 	refuse_next = 1;
-	loop_receive(loop, &third.op, others[0], note_done);
+	loop_receive(loop, &third.op, world.others[0], note_done);
 	loop_cancel(loop, &third.op);
 	loop_cancel(loop, &third.op);
 	assert_int_equal(third.calls, 0);
@@ -234,34 +242,27 @@ static void what_is_deferred_can_be_cancelled(void **state)
 	loop_cancel(loop, &second.op);
 	assert_int_equal(note_await(&first), -ECANCELED);
 	assert_int_equal(note_await(&second), -ECANCELED);
-	for (unsigned i = 0; i < 2; i++) {
-		loop_close(loop, fds[i]);
-		loop_close(loop, others[i]);
-	}
-	real_world_close(&world);
+	close_small(&world);
 }
 
 /* The kernel has the operation, and the ring has no room for the wish to end it: that must wait, not be lost. */
 static void a_cancel_that_finds_no_room_is_not_lost(void **state)
 {
 	(void)state;
-	struct real_world world;
-	int fds[2], others[2];
-	open_small(&world);
-	real_pair(&world.world, SOCK_STREAM, fds);
-	real_pair(&world.world, SOCK_STREAM, others);
-	struct note silent = note_make(&world.world), first = note_make(&world.world), second = note_make(&world.world);
-	struct loop *loop = world.world.loop;
+	struct small_world world;
+	struct loop *loop = open_small(&world);
+	struct note silent = note_make(&world.real.world), first = note_make(&world.real.world),
+		    second = note_make(&world.real.world);
 	for (unsigned i = 0; i < 2; i++) {
-		loop_receive(loop, &silent.op, others[0], note_done);
-		world_turn(&world.world, false);
-		loop_receive(loop, &first.op, fds[0], note_done);
-		loop_receive(loop, &second.op, fds[1], note_done);
+		loop_receive(loop, &silent.op, world.others[0], note_done);
+		world_turn(&world.real.world, false);
+		loop_receive(loop, &first.op, world.fds[0], note_done);
+		loop_receive(loop, &second.op, world.fds[1], note_done);
 		refuse_next = 1;
 		loop_cancel(loop, &silent.op);
 		assert_int_equal(refuse_next, 0);
 		if (i == 1) { /* it ends by itself meanwhile */
-			assert_int_equal(write(others[1], "x", 1), 1);
+			assert_int_equal(write(world.others[1], "x", 1), 1);
 			assert_true(note_await(&silent) == 1 || silent.result == -ECANCELED);
 		} else {
 			assert_int_equal(note_await(&silent), -ECANCELED);
@@ -271,11 +272,7 @@ static void a_cancel_that_finds_no_room_is_not_lost(void **state)
 		assert_int_equal(note_await(&first), -ECANCELED);
 		assert_int_equal(note_await(&second), -ECANCELED);
 	}
-	for (unsigned i = 0; i < 2; i++) {
-		loop_close(loop, fds[i]);
-		loop_close(loop, others[i]);
-	}
-	real_world_close(&world);
+	close_small(&world);
 }
 
 /* --- all of them --- */
