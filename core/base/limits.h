@@ -69,7 +69,7 @@ enum {
 	LIMIT_BODY_BLOCKS = 65536,               /* 1 GiB of text a worker has in memory at most */
 	LIMIT_BODY_BLOCK_BYTES = 16 * 1024,      /* a message is received in these */
 	LIMIT_SEGMENT_BYTES = 64 * 1024 * 1024,
-	LIMIT_COMMIT_BYTES = 1024 * 1024,              /* one write of a group commit: some 700 small messages */
+	LIMIT_COMMIT_BYTES = 4 * 1024 * 1024,          /* one write of a group commit: some 2,900 small messages */
 	LIMIT_COMMIT_BACKLOG_BYTES = 16 * 1024 * 1024, /* that wait for one; then the sources pause */
 	SPOOL_BLOCK_BYTES = 4096, /* commits are whole ones, as direct I/O wants; no disk has larger sectors */
 	LIMIT_SPOOL_RECORD_BYTES = 4 * 1024 * 1024,  /* an inline message and an envelope of 15,000 long addresses */
