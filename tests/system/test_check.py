@@ -33,18 +33,19 @@ def test_all_problems_in_one_run(tmp_path):
     status, said = check(tmp_path, WRONG)
     assert status == 2
     lines = said.splitlines()
-    assert [line.split(" ")[0] for line in lines] == [f"postern.conf:{number}:" for number in (2, 5, 5, 7)]
+    assert [line.split(" ")[0] for line in lines] == [f"postern.conf:{number}:" for number in (2, 5, 5, 6, 7)]
     assert "did you mean 'workers'" in lines[0]
     assert "did you mean 'starttls'" in lines[1]
     assert "given twice" in lines[2]
-    assert "needs a unit" in lines[3]
+    assert "none.pem" in lines[3]
+    assert "needs a unit" in lines[4]
 
 
 def test_json(tmp_path):
     status, said = check(tmp_path, WRONG, "--json")
     report = json.loads(said)
     assert status == 2 and report["right"] is False
-    assert [problem["line"] for problem in report["problems"]] == [2, 5, 5, 7]
+    assert [problem["line"] for problem in report["problems"]] == [2, 5, 5, 6, 7]
 
 
 def test_what_the_machine_lacks(tmp_path):
