@@ -1,5 +1,5 @@
 /* Measures core/net; asserts nothing. Prints for each set of prefixes the time to make the tree, its bytes a prefix and
- * the time of a lookup.
+ * the time of a lookup; then the same for names, and what counting a connection costs.
  *
  *   measure_net [prefixes, names and lines, 1000000]
  *
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/net/clients.h"
 #include "core/net/radix.h"
 #include "core/net/suffix.h"
 #include "tests/unit/net/measure_sets.h"
@@ -220,6 +221,53 @@ static void measure_names(uint32_t count)
 	free_names(&names);
 }
 
+/* --- connections of clients --- */
+
+enum { CLIENTS_WORKERS = 2, CLIENTS_OPEN = 1000 };
+
+/* Each connection closes when CLIENTS_OPEN others have come. Answers the time of opening and closing one. */
+static double open_and_close(struct clients *clients, const struct net_address *addresses, uint32_t different)
+{
+	static struct client_ticket tickets[CLIENTS_OPEN];
+	struct client_limits limits = { 50, 500, { 1000000, 60000000000u } };
+	uint32_t refused = 0;
+	double began = seconds();
+	for (uint32_t i = 0; i < LOOKUPS; i++) {
+		struct client_ticket *ticket = &tickets[i % CLIENTS_OPEN];
+		clients_close(clients, 0, ticket);
+		refused += clients_open(clients, 0, &addresses[i % different], &limits, i * 1000, ticket);
+	}
+	sink = refused;
+	double took = (seconds() - began) / LOOKUPS;
+	for (uint32_t i = 0; i < CLIENTS_OPEN; i++)
+		clients_close(clients, 0, &tickets[i]);
+	return took;
+}
+
+static void measure_clients(uint32_t count)
+{
+	struct clients_settings settings = { count, CLIENTS_WORKERS, { 0x9e3779b97f4a7c15u, 0xff51afd7ed558ccdu } };
+	struct measure_random random = { 11 };
+	size_t bytes = (clients_bytes(&settings) + 63) / 64 * 64;
+	struct clients *clients = clients_init(memset(must(aligned_alloc(64, bytes)), 0, bytes), &settings);
+	struct net_address *addresses = must(malloc(LOOKUPS * sizeof *addresses));
+	double times[2][RUNS];
+	for (uint32_t i = 0; i < LOOKUPS; i++) {
+		struct net_prefix prefix = measure_set_prefix(MEASURE_MIXED, i, &random);
+		addresses[i] = measure_address_in(&prefix, &random);
+	}
+	for (int i = 0; i < RUNS; i++) {
+		times[0][i] = open_and_close(clients, addresses, 2000);
+		times[1][i] = open_and_close(clients, addresses, LOOKUPS);
+	}
+	printf("clients, %.1f bytes an entry: address, network and rate of a connection, opened and closed, %.0f ns "
+	       "where "
+	       "the client is one of 2000, %.0f ns where it is a new one\n",
+	       (double)bytes / count, median(times[0]) * 1e9, median(times[1]) * 1e9);
+	free(addresses);
+	free(clients);
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
@@ -229,5 +277,6 @@ int main(int argc, char **argv)
 	for (enum measure_set set = 0; set < MEASURE_SETS; set++)
 		measure_set(set, count);
 	measure_names(count);
+	measure_clients(count);
 	return 0;
 }
