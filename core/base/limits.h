@@ -98,8 +98,10 @@ enum {
 	LIMIT_CONTROL_MS = 10000,               /* from connecting to the request, and to take the answer */
 
 	/* --- connection rules --- */
-	LIMIT_RULES = 16777216,     /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */
-	LIMIT_DNS_NAME_BYTES = 253, /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */
+	LIMIT_RULES = 16777216, /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */
+	LIMIT_LIST_LINE_BYTES = 512, /* of a list file, without its comment: twice the longest name */
+	LIMIT_LIST_FAULTS = 5,       /* wrong lines of a list file that are told; the rest is counted */
+	LIMIT_DNS_NAME_BYTES = 253,  /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */
 	LIMIT_DNS_LABEL_BYTES = 63,
 	LIMIT_DNS_LABELS = 127,          /* of one byte each */
 	LIMIT_PROXY_LINE_BYTES = 107,    /* version 1: two IPv6 addresses at their longest, and CRLF */

@@ -189,7 +189,6 @@ static bool find_boundaries(const struct radix_entry *entries, size_t count, str
 static bool add_family(struct radix_tree *tree, const struct radix_entry *entries, size_t count, uint32_t *root)
 {
 	struct radix_boundaries boundaries;
-	*root = RADIX_NO_RULE;
 	if (count == 0)
 		return true;
 	bool ok = find_boundaries(entries, count, &boundaries) && radix_add_nodes(tree, &boundaries, root);
@@ -200,6 +199,9 @@ static bool add_family(struct radix_tree *tree, const struct radix_entry *entrie
 static bool add_families(struct radix_tree *tree, const struct radix_builder *builder)
 {
 	size_t ipv4 = 0;
+	tree->roots[0] = tree->roots[1] = RADIX_NO_RULE;
+	if (builder->count == 0)
+		return true;
 	while (ipv4 < builder->count && builder->entries[ipv4].family == 4)
 		ipv4++;
 	return add_family(tree, builder->entries, ipv4, &tree->roots[0]) &&

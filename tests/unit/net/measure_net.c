@@ -1,5 +1,5 @@
 /* Measures core/net; asserts nothing. Prints for each set of prefixes the time to make the tree, its bytes a prefix and
- * the time of a lookup; then the same for names, and what counting a connection costs.
+ * the time of a lookup; then the same for names, the time to read a file of both, and what counting a connection costs.
  *
  *   measure_net [prefixes, names and lines, 1000000]
  *
@@ -9,8 +9,7 @@
 #include <time.h>
 
 #include "core/net/clients.h"
-#include "core/net/radix.h"
-#include "core/net/suffix.h"
+#include "core/net/rule_list.h"
 #include "tests/unit/net/measure_sets.h"
 
 static volatile uint32_t sink; /* so that nothing is left out as useless */
@@ -221,6 +220,54 @@ static void measure_names(uint32_t count)
 	free_names(&names);
 }
 
+/* --- list files --- */
+
+/* Half prefixes, half names. */
+static size_t write_list(char *text, uint32_t lines)
+{
+	struct measure_random random = { 13 };
+	size_t size = 0;
+	for (uint32_t i = 0; i < lines; i++) {
+		if (i % 2) {
+			struct net_prefix prefix = measure_set_prefix(MEASURE_MIXED, i / 2, &random);
+			net_prefix_format(&prefix, text + size);
+			size += strlen(text + size);
+		} else {
+			text[size++] = '.';
+			size += measure_name(&random, text + size);
+		}
+		text[size++] = '\n';
+	}
+	return size;
+}
+
+static void measure_list(uint32_t lines)
+{
+	static struct rule_list list;
+	char *text = must(malloc((size_t)lines * (MEASURE_NAME_BYTES + 1)));
+	size_t size = write_list(text, lines);
+	double read_times[RUNS], times[RUNS];
+	for (int i = 0; i < RUNS; i++) {
+		struct radix_builder prefixes;
+		struct suffix_builder names;
+		double began = seconds();
+		radix_builder_init(&prefixes);
+		suffix_builder_init(&names);
+		rule_list_begin(&list, &prefixes, &names, 0, 0);
+		if (!rule_list_take(&list, slice_of(text, size)) || !rule_list_end(&list))
+			must(NULL);
+		read_times[i] = seconds() - began;
+		struct radix_tree *tree = must(radix_build(&prefixes, NULL, NULL));
+		struct suffix_table *table = must(suffix_build(&names, NULL, NULL));
+		times[i] = seconds() - began;
+		radix_destroy(tree);
+		suffix_destroy(table);
+	}
+	printf("list file, %u lines, half names: read in %.0f ms, tree and table made after %.0f ms\n", list.rules,
+	       median(read_times) * 1e3, median(times) * 1e3);
+	free(text);
+}
+
 /* --- connections of clients --- */
 
 enum { CLIENTS_WORKERS = 2, CLIENTS_OPEN = 1000 };
@@ -277,6 +324,7 @@ int main(int argc, char **argv)
 	for (enum measure_set set = 0; set < MEASURE_SETS; set++)
 		measure_set(set, count);
 	measure_names(count);
+	measure_list(count);
 	measure_clients(count);
 	return 0;
 }
