@@ -252,19 +252,36 @@ void stream_start(struct stream *stream)
 
 bool stream_start_tls(struct stream *stream, struct tls_session *tls)
 {
-	ASSERT(!stream->tls && (stream->state == STATE_NEW || stream->state == STATE_RUNNING));
 	if (stream->input.size) {
 		tls_session_destroy(tls);
 		return false;
 	}
+	stream_start_tls_behind(stream, tls);
+	return true;
+}
+
+void stream_start_tls_behind(struct stream *stream, struct tls_session *tls)
+{
+	ASSERT(!stream->tls && (stream->state == STATE_NEW || stream->state == STATE_RUNNING));
 	stream->tls = tls;
 	stream->exhausted = false;
 	if (stream->state == STATE_NEW)
-		return true;
+		return;
 	stream_enter_state(stream, STATE_HANDSHAKE);
 	if (!stream->in_event)
 		schedule(stream);
-	return true;
+}
+
+struct slice stream_peek(const struct stream *stream)
+{
+	ASSERT(!stream->tls);
+	return stream->state == STATE_RUNNING ? stream->input : slice_of(NULL, 0);
+}
+
+void stream_skip(struct stream *stream, size_t size)
+{
+	ASSERT(size <= stream_peek(stream).size);
+	stream->input = slice_skip(stream->input, size);
 }
 
 size_t stream_read(struct stream *stream, uint8_t *to, size_t capacity)

@@ -84,6 +84,17 @@ void stream_start(struct stream *stream);
  * stream is paused. */
 MUST_USE bool stream_start_tls(struct stream *stream, struct tls_session *tls);
 
+/* The same, and what came already and was not read is the handshake's: where TLS begins behind something in plain text that
+ * its reader knows the end of. */
+void stream_start_tls_behind(struct stream *stream, struct tls_session *tls);
+
+/* What was received and not read, as it lies there; of a stream without TLS alone. Valid in this event, until the next
+ * call that reads or skips. */
+struct slice stream_peek(const struct stream *stream);
+
+/* Takes that many of the bytes that stream_peek() showed. */
+void stream_skip(struct stream *stream, size_t size);
+
 /* Copies or decrypts plaintext straight into `to`. Answers the bytes, 0 when there are no more now. A TLS error shows as
  * 0 and a STREAM_FAILED event after the owner returns. */
 size_t stream_read(struct stream *stream, uint8_t *to, size_t capacity);

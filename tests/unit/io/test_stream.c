@@ -262,6 +262,26 @@ static void client_starts_tls(struct end *end, enum stream_event event)
 	assert_true(stream_start_tls(&end->stream, tls_connect_create(starttls.client, "localhost")));
 }
 
+static void client_sends_hello_with_header(struct end *end, enum stream_event event)
+{
+	if (event != STREAM_READABLE || end->stream.tls)
+		return;
+	stream_skip(&end->stream, stream_peek(&end->stream).size);
+	write_text(end, "HEADER\r\n");
+	assert_true(stream_start_tls(&end->stream, tls_connect_create(starttls.client, "localhost")));
+}
+
+static void server_reads_header(struct end *end, enum stream_event event)
+{
+	if (event != STREAM_READABLE || end->stream.tls)
+		return;
+	struct slice input = stream_peek(&end->stream);
+	assert_true(input.size > 8);
+	assert_memory_equal(input.data, "HEADER\r\n", 8);
+	stream_skip(&end->stream, 8);
+	stream_start_tls_behind(&end->stream, tls_accept_create(starttls.server));
+}
+
 static void starttls_goes_over(struct stream_world *world, uint16_t version)
 {
 	if (version == PLAIN)
@@ -300,6 +320,14 @@ static void starttls_goes_over(struct stream_world *world, uint16_t version)
 	assert_int_equal(server.total, 1);
 	stream_resume(&server.stream);
 	TURN_UNTIL(world, server.total == 13);
+	close_ends(world, &client, &server);
+
+	/* Behind a header, in the same packet. */
+	open_ends(world, &client, &server, PLAIN);
+	client.hook = client_sends_hello_with_header;
+	server.hook = server_reads_header;
+	write_text(&server, "go");
+	TURN_UNTIL(world, client.events[STREAM_OPEN] && server.events[STREAM_OPEN]);
 	close_ends(world, &client, &server);
 	tls_context_destroy(starttls.client);
 	tls_context_destroy(starttls.server);
