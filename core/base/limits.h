@@ -103,7 +103,9 @@ enum {
 	LIMIT_LIST_FAULTS = 5,       /* wrong lines of a list file that are told; the rest is counted */
 	LIMIT_DNS_NAME_BYTES = 253,  /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */
 	LIMIT_DNS_LABEL_BYTES = 63,
-	LIMIT_DNS_LABELS = 127,          /* of one byte each */
+	LIMIT_DNS_LABELS = 127, /* of one byte each */
+	LIMIT_PROXIES =
+		1024, /* addresses or prefixes of proxies in a server block; each is compared with those before */
 	LIMIT_PROXY_LINE_BYTES = 107,    /* version 1: two IPv6 addresses at their longest, and CRLF */
 	LIMIT_PROXY_HEADER_BYTES = 4096, /* version 2: addresses are 216, a certificate's names some hundred */
 

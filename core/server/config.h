@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/limits.h"
 #include "core/io/loop.h"
+#include "core/net/prefix.h"
 #include "core/relay/route.h"
 
 enum listener_mode { LISTENER_PLAIN, LISTENER_STARTTLS, LISTENER_TLS };
@@ -28,6 +29,12 @@ struct config_certificate {
 	int line;
 };
 
+/* Whose connections begin with a PROXY header. */
+struct config_proxy {
+	struct net_prefix prefix;
+	int line;
+};
+
 /* All times in ms, sizes in bytes. Defaults in brackets. */
 struct config_limits {
 	uint64_t message_size; /* 36M */
@@ -35,6 +42,7 @@ struct config_limits {
 	uint32_t connections;  /* 100000, a server block and worker */
 	uint32_t errors;       /* 20, a session */
 	uint64_t idle;         /* 5min, between commands */
+	uint64_t proxy_header; /* 5s, total for the PROXY header, from those who send one */
 	uint64_t handshake;    /* 30s, total for the TLS handshake */
 	uint64_t sign_in;      /* 60s, total from greeting to a successful sign-in, where sign-in is required */
 	uint64_t command;      /* 60s, total for a command line once its first byte is there */
@@ -50,6 +58,8 @@ struct config_server {
 	char *hostname;
 	struct config_listener *listeners;
 	size_t listener_count;
+	struct config_proxy *proxies;
+	size_t proxy_count;
 	struct config_certificate *certificates; /* [0] is the default */
 	size_t certificate_count;
 	uint16_t tls_min_version; /* TLS_VERSION_1_2 */

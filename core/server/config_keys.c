@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/net/address.h"
+#include "core/server/config_proxies.h"
 #include "core/server/config_set.h"
 #include "crypto/tls.h"
 #include "proto/sasl.h"
@@ -129,6 +130,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 			.connections = 100000,
 			.errors = 20,
 			.idle = 5 * 60 * 1000,
+			.proxy_header = 5 * 1000,
 			.handshake = 30 * 1000,
 			.sign_in = 60 * 1000,
 			.command = 60 * 1000,
@@ -305,6 +307,7 @@ static const struct config_key limits_keys[] = {
 	{ "connections", .set = config_set_number, LIMIT(connections), .least = 1, .most = 10000000 },
 	{ "errors", .set = config_set_number, LIMIT(errors), .least = 1, .most = 100000 },
 	{ "idle", .set = config_set_duration, LIMIT(idle), .least = SECOND_MS, .most = DAY_MS },
+	{ "proxy_header", .set = config_set_duration, LIMIT(proxy_header), .least = SECOND_MS, .most = HOUR_MS },
 	{ "handshake", .set = config_set_duration, LIMIT(handshake), .least = SECOND_MS, .most = HOUR_MS },
 	{ "sign_in", .set = config_set_duration, LIMIT(sign_in), .least = SECOND_MS, .most = HOUR_MS },
 	{ "command", .set = config_set_duration, LIMIT(command), .least = SECOND_MS, .most = HOUR_MS },
@@ -317,6 +320,7 @@ static const struct config_key limits_keys[] = {
 static const struct config_key server_keys[] = {
 	{ "hostname", .set = config_set_text, FIELD(config_server, hostname) },
 	{ "listen", .set = add_listener, .many = true },
+	{ "proxy_protocol", .set = config_add_proxy, .many = true },
 	{ "tls", CONFIG_BLOCK, .open = open_tls, .inside = tls_keys },
 	{ "auth", CONFIG_BLOCK, .open = open_auth, .inside = auth_keys },
 	{ "relay", CONFIG_BLOCK, .open = open_relay, .inside = relay_keys },

@@ -262,6 +262,7 @@ static void server_finish(struct config_server *server)
 		free(server->certificates[i].key);
 	}
 	free(server->listeners);
+	free(server->proxies);
 	free(server->certificates);
 	free(server->hostname);
 	free(server->name);

@@ -39,6 +39,21 @@ static bool load_certificates(struct server_block *block, const uint8_t *ticket_
 	return true;
 }
 
+static bool make_proxies(struct server_block *block, struct error *error)
+{
+	const struct config_server *config = block->config;
+	if (config->proxy_count == 0)
+		return true;
+	struct radix_builder builder;
+	radix_builder_init(&builder);
+	bool added = true;
+	for (size_t i = 0; added && i < config->proxy_count; i++)
+		added = radix_builder_add(&builder, &config->proxies[i].prefix, (uint32_t)i, 0);
+	block->proxies = added ? radix_build(&builder, NULL, NULL) : NULL;
+	radix_builder_finish(&builder);
+	return block->proxies || error_set(error, "no memory for the proxies of server '%s'", config->name);
+}
+
 bool server_block_init(struct server_block *block, const struct config_server *config,
 		       const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error)
 {
@@ -49,7 +64,7 @@ bool server_block_init(struct server_block *block, const struct config_server *c
 		.tls_profile = make_profile(config, LISTENER_TLS),
 		.relay = { .authenticated = config->relay_authenticated, .everybody = config->relay_default },
 	};
-	if (load_certificates(block, ticket_secret, error))
+	if (make_proxies(block, error) && load_certificates(block, ticket_secret, error))
 		return true;
 	server_block_finish(block);
 	return false;
@@ -59,6 +74,8 @@ void server_block_finish(struct server_block *block)
 {
 	tls_context_destroy(block->tls);
 	block->tls = NULL;
+	radix_destroy(block->proxies);
+	block->proxies = NULL;
 }
 
 const struct smtp_profile *server_block_profile(const struct server_block *block, enum listener_mode mode)

@@ -2,6 +2,7 @@
 #ifndef POSTERN_SERVER_SERVER_BLOCK_H
 #define POSTERN_SERVER_SERVER_BLOCK_H
 
+#include "core/net/radix.h"
 #include "core/policy/relay.h"
 #include "core/server/config.h"
 #include "crypto/tls.h"
@@ -14,6 +15,7 @@ struct server_block {
 	struct smtp_profile starttls_profile;
 	struct smtp_profile tls_profile;
 	struct relay_rules relay;
+	struct radix_tree *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
 };
 
 /* Reads certificates and keys. `ticket_secret` is shared by all workers, and by all nodes that should resume each other's sessions.
@@ -21,6 +23,12 @@ struct server_block {
 MUST_USE bool server_block_init(struct server_block *block, const struct config_server *config,
 				const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error);
 void server_block_finish(struct server_block *block);
+
+/* Does a connection from there begin with a PROXY header? */
+static inline bool server_block_is_proxy(const struct server_block *block, const struct net_address *address)
+{
+	return block->proxies && radix_find(block->proxies, address) != RADIX_NO_RULE;
+}
 
 const struct smtp_profile *server_block_profile(const struct server_block *block, enum listener_mode mode);
 

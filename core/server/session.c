@@ -60,7 +60,7 @@ void session_drain(struct session *session)
 {
 	if (session->phase == SESSION_CLOSING || session->ending)
 		return;
-	if (session->phase == SESSION_HANDSHAKE)
+	if (session->phase == SESSION_PROXY || session->phase == SESSION_HANDSHAKE)
 		session_abort(session);
 	else
 		make_ready(session);
@@ -68,16 +68,20 @@ void session_drain(struct session *session)
 
 /* --- the stream's events --- */
 
-/* One line a second: connections run over under load, when lines are dear. */
+bool session_log_is_due(const struct worker *worker, int64_t *last_second)
+{
+	int64_t second = loop_now(worker->loop)->unix_us / 1000000;
+	bool due = second != *last_second;
+	*last_second = second;
+	return due;
+}
+
 static void log_overload(const struct worker *worker, const struct config_server *server)
 {
 	static int64_t last_second;
-	int64_t second = loop_now(worker->loop)->unix_us / 1000000;
-	if (second == last_second)
-		return;
-	last_second = second;
-	log_message(LOG_WARN, "overload", "server %s: no room for more sessions (limits { connections = %u })",
-		    server->name, server->limits.connections);
+	if (session_log_is_due(worker, &last_second))
+		log_message(LOG_WARN, "overload", "server %s: no room for more sessions (limits { connections = %u })",
+			    server->name, server->limits.connections);
 }
 
 static void greet(struct session *session)
@@ -130,6 +134,10 @@ static void stream_failed(struct session *session)
 
 static void peer_ended(struct session *session)
 {
+	if (session->phase == SESSION_PROXY) {
+		session_miss_proxy_header(session, "the connection ended inside the PROXY header");
+		return;
+	}
 	session->ending = true;
 	session_end_turn(session);
 }
@@ -175,7 +183,10 @@ static void on_event(struct stream *stream, enum stream_event event)
 		tls_is_open(session);
 		break;
 	case STREAM_READABLE:
-		session_take_turn(session);
+		if (session->phase == SESSION_PROXY)
+			session_read_proxy_header(session);
+		else
+			session_take_turn(session);
 		break;
 	case STREAM_DRAINED:
 		if (session->blocked & SESSION_BLOCK_OUTPUT) {
@@ -196,29 +207,48 @@ static void on_event(struct stream *stream, enum stream_event event)
 
 /* --- the beginning and the end --- */
 
-static void set_peer(struct session *session, int fd)
+void session_set_client(struct session *session, const struct net_address *address)
 {
-	struct sockaddr_storage peer;
-	loop_peer_address(session->worker->loop, fd, &peer);
-	session->peer = net_address_from_socket(&peer);
+	session->peer = *address;
 	size_t prefix = session->peer.family == 6 ? sizeof IPV6_PREFIX - 1 : 0;
 	memcpy(session->client, IPV6_PREFIX, prefix);
 	net_address_format(&session->peer, session->client + prefix);
 	session->client_size = (uint8_t)strlen(session->client);
 }
 
-static void begin(struct session *session, struct tls_session *tls)
+static bool begins_with_tls(const struct session *session)
 {
-	if (!tls) {
-		stream_start(&session->stream);
+	return session->smtp.profile == &session->server->tls_profile;
+}
+
+void session_admit(struct session *session)
+{
+	if (!begins_with_tls(session)) {
 		greet(session);
 		return;
 	}
-	bool clean = stream_start_tls(&session->stream, tls);
-	ASSERT(clean);
-	session->phase = SESSION_HANDSHAKE;
-	session_arm(session);
+	struct tls_session *tls = tls_accept_create(session->server->tls);
+	if (!tls) {
+		log_overload(session->worker, session->server->config);
+		session_abort(session);
+		return;
+	}
+	stream_start_tls_behind(&session->stream, tls);
+	session_enter_phase(session, SESSION_HANDSHAKE);
+}
+
+/* TLS that begins at once stands before the stream's start, and a greeting behind it. */
+static void begin(struct session *session)
+{
+	bool proxied = server_block_is_proxy(session->server, &session->peer);
+	session->phase = SESSION_PROXY;
+	if (!proxied && begins_with_tls(session))
+		session_admit(session);
 	stream_start(&session->stream);
+	if (proxied)
+		session_arm(session);
+	else if (!begins_with_tls(session))
+		session_admit(session);
 }
 
 void session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode, int fd)
@@ -227,10 +257,8 @@ void session_create(struct worker *worker, const struct server_block *server, en
 	bool full = *open_sessions >= server->config->limits.connections;
 	bool wanted = !full || mode != LISTENER_TLS;
 	struct session *session = wanted ? pool_take(&worker->sessions) : NULL;
-	struct tls_session *tls = session && mode == LISTENER_TLS ? tls_accept_create(server->tls) : NULL;
-	if (!session || (mode == LISTENER_TLS && !tls)) {
+	if (!session) {
 		log_overload(worker, server->config);
-		pool_give(&worker->sessions, session);
 		loop_close(worker->loop, fd);
 		return;
 	}
@@ -245,9 +273,12 @@ void session_create(struct worker *worker, const struct server_block *server, en
 	list_init(&session->commits);
 	list_append(&worker->live, &session->link);
 	timer_init(&session->timer, session_time_is_up);
-	set_peer(session, fd);
+	struct sockaddr_storage peer;
+	loop_peer_address(worker->loop, fd, &peer);
+	struct net_address address = net_address_from_socket(&peer);
+	session_set_client(session, &address);
 	stream_init(&session->stream, worker->loop, &worker->buffers, fd, on_event);
-	begin(session, tls);
+	begin(session);
 }
 
 void session_abort(struct session *session)

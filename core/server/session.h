@@ -19,6 +19,7 @@ struct session_sign_in {
 
 /* What the session's timer is for; the limits are the server block's. */
 enum session_phase {
+	SESSION_PROXY,     /* the proxy's header: total */
 	SESSION_HANDSHAKE, /* TLS: total */
 	SESSION_IDLE,      /* between commands */
 	SESSION_COMMAND,   /* a line has begun: total until it is whole */
@@ -50,14 +51,14 @@ struct session {
 	struct timer timer;
 	struct transaction *message; /* being gathered */
 	struct session_sign_in *sign_in;
-	struct buffer held;   /* input kept over a pause, or the beginning of a line; data NULL when empty */
+	struct buffer held;   /* input kept over a pause, or the beginning of a line or header; data NULL when empty */
 	struct slice turn;    /* input of this turn that was not worked on yet */
 	char *login;          /* malloc'ed; NULL until signed in */
 	uint64_t number;      /* in logs: worker and count */
 	uint64_t hard_due_ms; /* monotonic: sign-in or session limit; 0: none */
 	uint32_t messages;    /* accepted */
 	uint32_t text_bytes;  /* received since the rate was looked at */
-	struct net_address peer;
+	struct net_address peer; /* the client: of a proxy's connection, whom it stands for once its header is there */
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
 	uint8_t waiting_commits;           /* in `commits` */

@@ -1,11 +1,26 @@
-/* What the files of the session share among themselves: session.c (life and events), session_turn.c (a turn's order),
- * session_input.c (lines and text), session_actions.c (what the engine asks for), session_output.c (replies in order),
- * session_time.c (limits). */
+/* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
+ * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
+ * session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
 #define POSTERN_SERVER_SESSION_PARTS_H
 
 #include "core/base/log.h"
 #include "core/server/session.h"
+
+/* Who the client is, for logs, Received fields and judging. */
+void session_set_client(struct session *session, const struct net_address *address);
+
+/* The client is known: TLS begins, or the client is greeted. */
+void session_admit(struct session *session);
+
+/* One line a second of a kind, since connections come in crowds under load, when lines are dear. `last_second` is the kind's own. */
+MUST_USE bool session_log_is_due(const struct worker *worker, int64_t *last_second);
+
+/* Reads on in the header. What stands behind it is left to the stream. */
+void session_read_proxy_header(struct session *session);
+
+/* The proxy has closed, or its time is up, and no header was there. */
+void session_miss_proxy_header(struct session *session, const char *why);
 
 /* Takes what was kept, works, ends the turn. */
 void session_take_turn(struct session *session);

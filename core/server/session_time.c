@@ -1,6 +1,6 @@
 /* A session's time limits: one timer, set to what the phase allows, or to the end of the session's own limit.
  *
- * Totals can't be stretched by sending a byte now and then: the handshake, a command line and the time to sign in each
+ * Totals can't be stretched by sending a byte now and then: a proxy's header, the handshake, a command line and the time to sign in each
  * have one; text has a minimum rate; only the time between commands starts anew with each. */
 #include "core/server/session_parts.h"
 
@@ -10,6 +10,8 @@ static uint64_t phase_limit_ms(const struct session *session)
 {
 	const struct config_limits *limits = &session->server->config->limits;
 	switch ((enum session_phase)session->phase) {
+	case SESSION_PROXY:
+		return limits->proxy_header;
 	case SESSION_HANDSHAKE:
 		return limits->handshake;
 	case SESSION_IDLE:
@@ -44,7 +46,7 @@ void session_arm(struct session *session)
 		loop_timer_stop(session->worker->loop, &session->timer);
 }
 
-/* Limits that are totals (handshake, command, text) run on when the phase stays; the idle one starts anew. */
+/* Limits that are totals (header, handshake, command, text) run on when the phase stays; the idle one starts anew. */
 void session_enter_phase(struct session *session, enum session_phase phase)
 {
 	ASSERT(session->phase != SESSION_CLOSING || phase == SESSION_CLOSING);
@@ -81,6 +83,9 @@ void session_time_is_up(struct timer *timer)
 	case SESSION_COMMAND:
 		session_say_goodbye(session, SMTP_TIME_OUT);
 		break;
+	case SESSION_PROXY:
+		session_miss_proxy_header(session, "no whole PROXY header came in time (limits { proxy_header })");
+		return;
 	case SESSION_HANDSHAKE:
 	case SESSION_WAITING:
 	case SESSION_FINISHING:

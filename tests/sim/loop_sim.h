@@ -141,6 +141,9 @@ struct sim_client *sim_connect_local(struct sim *sim, const char *path);
 /* The other end of a descriptor that the process inherits, as a helper process would have it. */
 struct sim_client *sim_partner(struct sim *sim, int type, int *fd);
 
+/* IPv4, as the process sees it. */
+uint32_t sim_client_address(const struct sim_client *client);
+
 /* Takes all bytes; they go as fast as the process receives them. On SOCK_SEQPACKET it is one packet. */
 void sim_client_send(struct sim_client *client, struct slice bytes);
 

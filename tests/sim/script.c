@@ -206,6 +206,7 @@ static void connect_or_fail(struct script *script)
 {
 	if (!script->connection) {
 		script->connection = sim_connect(script->sim, script->settings.listen_fd);
+		script_say_proxy_header(script);
 		script_await(script, AWAITED_GREETING, NULL, NULL);
 	}
 }

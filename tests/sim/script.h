@@ -6,6 +6,7 @@
 #ifndef POSTERN_TESTS_SCRIPT_H
 #define POSTERN_TESTS_SCRIPT_H
 
+#include "core/server/server_block.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/loop_sim.h"
 
@@ -25,6 +26,7 @@ struct script_settings {
 	unsigned number;
 	enum script_nature nature;
 	int listen_fd;
+	const struct server_block *server; /* who listens there */
 	bool signs_in;
 	bool probe;        /* one small mail, without delay */
 	uint64_t start_ns; /* from now */

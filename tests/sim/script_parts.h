@@ -1,4 +1,4 @@
-/* What the files of a scripted client share: script.c (connection, bytes), script_say.c (what it says next),
+/* What the files of a scripted client share: script.c (connection, bytes), script_proxy.c (a header before all), script_say.c (what it says next),
  * script_hear.c (what it is told). */
 #ifndef POSTERN_TESTS_SCRIPT_PARTS_H
 #define POSTERN_TESTS_SCRIPT_PARTS_H
@@ -97,6 +97,9 @@ struct script {
 
 /* Says the next thing; called when all was said and is answered, or `ahead`. */
 void script_say(struct script *script);
+
+/* The PROXY header, where the server wants one from the client's address. */
+void script_say_proxy_header(struct script *script);
 
 /* One line of a reply, without its CRLF. */
 void script_hear(struct script *script, const char *line);

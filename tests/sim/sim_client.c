@@ -97,6 +97,11 @@ struct sim_client *sim_connect(struct sim *sim, int listen_fd)
 	return client;
 }
 
+uint32_t sim_client_address(const struct sim_client *client)
+{
+	return client->socket->address;
+}
+
 struct sim_client *sim_connect_local(struct sim *sim, const char *path)
 {
 	const struct sim_inode *inode = sim_disk_find(sim->disk, NULL, path);

@@ -7,6 +7,9 @@
 	"limits { message_size = 1M  recipients = 30  connections = 25  errors = 12  idle = 40s  sign_in = 60s\n"      \
 	"         command = 20s  session = 10min  data_rate = 100  data_grace = 10s }\n"
 
+/* Of those that clients have, some. */
+#define PROXIES "proxy_protocol = { \"10.0.0.8/29\", \"10.0.0.32/28\", \"10.0.0.96/29\", \"10.0.1.0/26\" }\n"
+
 static const char text[] = "data = \"/data\"\n"
 			   "shutdown = 20s\n"
 			   "hashers = 2\n"
@@ -14,12 +17,12 @@ static const char text[] = "data = \"/data\"\n"
 			   "    hostname = \"open.test\"\n"
 			   "    listen = { \"127.0.0.1:2525 plain\" }\n"
 			   "    relay { default = allow  open_relay = \"I mean it\" }\n"
-			   "    received { client = show }\n" LIMITS "}\n"
+			   "    received { client = show }\n" PROXIES LIMITS "}\n"
 			   "server signed {\n"
 			   "    hostname = \"signed.test\"\n"
 			   "    listen = { \"127.0.0.1:2587 plain\" }\n"
 			   "    auth { mechanisms = { \"PLAIN\", \"LOGIN\" }  plaintext = yes }\n"
-			   "    relay { authenticated = allow  default = deny }\n" LIMITS "}\n"
+			   "    relay { authenticated = allow  default = deny }\n" PROXIES LIMITS "}\n"
 			   "delivery {\n"
 			   "    route \"hold.test\" { hold = yes }\n"
 			   "    route \"box.test\" { maildir = \"/mail/%d/%u\" }\n"

@@ -112,6 +112,7 @@ static void make_client(struct world *world, size_t at)
 		.number = (unsigned)at,
 		.nature = nature,
 		.listen_fd = world->listeners[signs_in],
+		.server = &world->config.servers[signs_in],
 		.signs_in = signs_in,
 		.start_ns = 1 + world_random(world, CLIENT_START_MOST_MS * NS_PER_MS),
 	});
@@ -197,6 +198,7 @@ static void probe(struct world *world)
 			.life = world->life,
 			.number = WORLD_CLIENTS,
 			.listen_fd = world->listeners[0],
+			.server = &world->config.servers[0],
 			.probe = true,
 			.start_ns = PROBE_PAUSE_MS * NS_PER_MS,
 		});

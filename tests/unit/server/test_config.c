@@ -34,9 +34,11 @@ static const char full_text[] =
 	"    auth   { mechanisms = { \"LOGIN\" } plaintext = yes }\n"
 	"    relay  { authenticated = allow  default = deny }\n"
 	"    limits { message_size = 1M  recipients = 5  connections = 7  errors = 2  idle = 2min  handshake = 1500ms\n"
-	"             sign_in = 61s command = 62s session = 0 data_rate = 2K data_grace = 1min }\n"
+	"             sign_in = 61s command = 62s session = 0 data_rate = 2K data_grace = 1min\n"
+	"             proxy_header = 3s }\n"
 	"    received { client = hide }\n"
 	"    message { bare_lf = normalise }\n"
+	"    proxy_protocol = { \"10.0.0.5\", \"2001:DB8::/64\" }\n"
 	"}\n"
 	"server second { hostname = localhost listen = \"127.0.0.1:25 plain\"\n"
 	"    relay { default = allow open_relay = \"I mean it\" } }\n"
@@ -114,6 +116,7 @@ static void assert_limits_equal(const struct config_limits *a, const struct conf
 	assert_int_equal(a->connections, b->connections);
 	assert_int_equal(a->errors, b->errors);
 	assert_int_equal(a->idle, b->idle);
+	assert_int_equal(a->proxy_header, b->proxy_header);
 	assert_int_equal(a->handshake, b->handshake);
 	assert_int_equal(a->sign_in, b->sign_in);
 	assert_int_equal(a->command, b->command);
@@ -132,6 +135,7 @@ static void limits_are_read_and_have_defaults(void **state)
 		.connections = 7,
 		.errors = 2,
 		.idle = 120000,
+		.proxy_header = 3000,
 		.handshake = 1500,
 		.sign_in = 61000,
 		.command = 62000,
@@ -145,6 +149,7 @@ static void limits_are_read_and_have_defaults(void **state)
 		.connections = 100000,
 		.errors = 20,
 		.idle = 300000,
+		.proxy_header = 5000,
 		.handshake = 30000,
 		.sign_in = 60000,
 		.command = 60000,
@@ -154,6 +159,22 @@ static void limits_are_read_and_have_defaults(void **state)
 	};
 	assert_limits_equal(&config->servers[1].limits, &defaults);
 	assert_int_equal(config->servers[1].mechanisms, SASL_PLAIN | SASL_LOGIN);
+	config_free(config);
+}
+
+static void proxies_are_read(void **state)
+{
+	(void)state;
+	struct config *config = parse_right(full_text, "/etc/postern.conf");
+	const struct config_server *server = &config->servers[0];
+	char text[NET_PREFIX_TEXT_BYTES];
+	assert_int_equal(server->proxy_count, 2);
+	net_prefix_format(&server->proxies[0].prefix, text);
+	assert_string_equal(text, "10.0.0.5");
+	net_prefix_format(&server->proxies[1].prefix, text);
+	assert_string_equal(text, "2001:db8::/64");
+	assert_int_equal(server->proxies[1].line, 21);
+	assert_int_equal(config->servers[1].proxy_count, 0);
 	config_free(config);
 }
 
@@ -169,7 +190,7 @@ static void routes_are_read(void **state)
 	assert_string_equal(routes[1].maildir, "/etc/all");
 	assert_string_equal(routes[2].domain, "*");
 	assert_int_equal(routes[2].kind, ROUTE_HOLD);
-	assert_int_equal(routes[2].line, 26);
+	assert_int_equal(routes[2].line, 28);
 	assert_string_equal(routes[2].file, "/etc/postern.conf");
 	config_free(config);
 }
@@ -279,6 +300,15 @@ static const struct {
 	  "f:5: listen = \"0.0.0.0 plain\": \"0.0.0.0\" has no port; write 0.0.0.0:PORT\n" },
 	{ SERVER("}\nserver b { hostname = b.example listen = \"127.0.0.1:25 plain\" auth { plaintext = yes }"),
 	  "f:3: listener '127.0.0.1:25 plain' is given twice; first on line 1\n" },
+
+	/* --- proxies --- */
+	{ SERVER("proxy_protocol = { \"10.0.0.5\", \"10.0.0.5/24\",\n\"10.0.0.5/32\", \"proxy.example\" }"),
+	  "f:2: proxy_protocol = \"10.0.0.5/24\": \"10.0.0.5/24\" has bits set behind its length; write 10.0.0.0/24 "
+	  "for "
+	  "the network or 10.0.0.5 for the address\n"
+	  "f:3: proxy_protocol = \"10.0.0.5/32\": is given twice; first on line 2\n"
+	  "f:3: proxy_protocol = \"proxy.example\": \"proxy.example\" is not an address; write it in numbers, like "
+	  "192.0.2.1 or 2001:db8::1\n" },
 
 	/* --- contradictions --- */
 	{ "data = d delivery { route \"*\" { hold = yes } }\nserver a { }",
@@ -438,6 +468,7 @@ int main(void)
 		cmocka_unit_test(outermost_settings_are_read),
 		cmocka_unit_test(server_blocks_are_read),
 		cmocka_unit_test(limits_are_read_and_have_defaults),
+		cmocka_unit_test(proxies_are_read),
 		cmocka_unit_test(routes_are_read),
 		cmocka_unit_test(built_in_default_is_right),
 		cmocka_unit_test(wrong_configurations_are_told_of_wholly),

@@ -33,6 +33,7 @@ static const char config_text[] =
 	"server test {\n"
 	"    hostname = \"localhost\" listen = { \"127.0.0.1:1 plain\" }\n"
 	"    auth { plaintext = yes }\n"
+	"    proxy_protocol = { \"127.0.0.2\" }\n"
 	"}\n"
 	"delivery { route \"example.org\" { maildir = \"mail/%u\" } route \"*\" { hold = yes } }\n";
 
@@ -54,7 +55,11 @@ static struct sockaddr_in here;
 static unsigned accepted; /* 250s for messages in this run */
 static unsigned accepted_in_all;
 
-/* Signed in, a small message and a large one, that goes to a file of its own; then a second envelope that is given up. */
+/* What a proxy says first; it comes in two pieces. */
+static const char header[] = "PROXY TCP4 198.51.100.7 192.0.2.1 40000 587\r\n";
+enum { HEADER_BYTES = sizeof header - 1, FIRST_PIECE_BYTES = 10 };
+
+/* Behind a header: signed in, a small message and a large one, that goes to a file of its own; then a second envelope that is given up. */
 static char dialogue[LARGE_BYTES + 4096];
 static size_t dialogue_size;
 
@@ -68,6 +73,7 @@ static void write_dialogue(void)
 	static const char end[] = ".\r\nMAIL FROM:<>\r\nRCPT TO:<x@example.org>\r\nRSET\r\nQUIT\r\n";
 	struct buffer out;
 	buffer_init(&out, dialogue, sizeof dialogue);
+	buffer_append_text(&out, header);
 	buffer_append_text(&out, begin);
 	while (out.size < LARGE_BYTES)
 		buffer_append_text(&out, "A line of text that says nothing much, again and again.\r\n");
@@ -138,11 +144,16 @@ static void turn(void)
 
 /* --- clients --- */
 
-static void client_start(struct client *client)
+static void client_start(struct client *client, bool proxied)
 {
-	*client = (struct client){ .out = dialogue, .out_size = dialogue_size };
+	size_t skipped = proxied ? FIRST_PIECE_BYTES : HEADER_BYTES;
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + proxied) };
+	*client = (struct client){ .out = dialogue + skipped, .out_size = dialogue_size - skipped };
 	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(client->fd, (struct sockaddr *)&from, sizeof from), 0);
 	assert_int_equal(connect(client->fd, (struct sockaddr *)&here, sizeof here), 0);
+	if (proxied)
+		assert_int_equal(send(client->fd, header, FIRST_PIECE_BYTES, MSG_NOSIGNAL), FIRST_PIECE_BYTES);
 }
 
 static void client_step(struct client *client)
@@ -173,7 +184,8 @@ static unsigned count_accepted(const struct client *client)
 static void serve_clients(void)
 {
 	for (unsigned i = 0; i < CLIENTS; i++)
-		client_start(&clients[i]);
+		client_start(&clients[i], i % 2);
+	turn();
 	bool all_ended = false;
 	for (unsigned turns = 0; !all_ended && turns < TURNS_MOST; turns++) {
 		turn();
