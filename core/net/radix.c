@@ -3,7 +3,7 @@
 
 #include "core/net/radix_parts.h"
 
-enum { PREFETCH_HALVES = 32 };
+enum { CACHE_LINE_HALVES = 32, PREFETCH_LINES = 6 };
 
 void radix_destroy(struct radix_tree *tree)
 {
@@ -31,9 +31,10 @@ uint32_t radix_find(const struct radix_tree *tree, const struct net_address *add
 	unsigned depth = 0;
 	while (ref & REF_NODE) {
 		const uint16_t *node = tree->halves + (ref & ~REF_NODE);
-		/* Most nodes lie within these lines of the cache: better to wait for all at once. */
-		__builtin_prefetch(node + PREFETCH_HALVES);
-		__builtin_prefetch(node + 2 * PREFETCH_HALVES);
+		/* Most nodes lie within these lines of the cache, and behind a small one what is below it: better to wait for
+		 * all at once. */
+		for (int line = 1; line <= PREFETCH_LINES; line++)
+			__builtin_prefetch(node + line * CACHE_LINE_HALVES);
 		for (uint32_t i = 0, skip = node_skip(node); i < skip; i++)
 			if (node[NODE_HEAD_HALVES + i] != piece_at(address->bytes, depth++))
 				return ref_load(node + 2);

@@ -38,13 +38,18 @@ static uint32_t find_record(const struct suffix_table *table, uint64_t hash, str
 	return SUFFIX_NO_RULE;
 }
 
+/* Where a name may be found is asked for, for all its suffixes at once, before it is known which of them are needed. */
+static void prefetch(const struct suffix_table *table, uint64_t hash)
+{
+	__builtin_prefetch(&table->filter[suffix_filter_word(table, hash)]);
+	__builtin_prefetch(&table->buckets[suffix_bucket(table, hash)]);
+}
+
 static uint32_t find_suffix(const struct suffix_table *table, const struct suffix_names *names, size_t labels,
 			    bool below)
 {
 	uint64_t hash = suffix_hash(names, labels, below);
 	uint64_t bits = suffix_filter_bits(hash);
-	/* Where the bucket is may have to come from afar: it is asked for before it is known to be needed. */
-	__builtin_prefetch(&table->buckets[suffix_bucket(table, hash)]);
 	if ((table->filter[suffix_filter_word(table, hash)] & bits) != bits)
 		return SUFFIX_NO_RULE;
 	return find_record(table, hash, suffix_of(names, labels), below);
@@ -56,10 +61,15 @@ uint32_t suffix_find(const struct suffix_table *table, struct slice name)
 	uint32_t rule = SUFFIX_NO_RULE;
 	if (table->size == 0 || !suffix_split(name, &names))
 		return SUFFIX_NO_RULE;
+	size_t most = names.labels < table->labels_most ? names.labels : table->labels_most;
+	if (table->has_single)
+		prefetch(table, suffix_hash(&names, names.labels, false));
+	for (size_t labels = most; labels > 0; labels--)
+		if (table->labels[labels])
+			prefetch(table, suffix_hash(&names, labels, true));
 	if (table->has_single)
 		rule = find_suffix(table, &names, names.labels, false);
-	size_t labels = names.labels < table->labels_most ? names.labels : table->labels_most;
-	for (; rule == SUFFIX_NO_RULE && labels > 0; labels--)
+	for (size_t labels = most; rule == SUFFIX_NO_RULE && labels > 0; labels--)
 		if (table->labels[labels])
 			rule = find_suffix(table, &names, labels, true);
 	return rule;
