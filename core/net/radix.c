@@ -9,7 +9,8 @@ void radix_destroy(struct radix_tree *tree)
 {
 	if (!tree)
 		return;
-	free(tree->halves);
+	if (!tree->borrowed)
+		free(tree->halves);
 	free(tree);
 }
 

@@ -49,8 +49,16 @@ void radix_destroy(struct radix_tree *tree);
 /* The rule, or RADIX_NO_RULE; of an unknown address too. */
 uint32_t radix_find(const struct radix_tree *tree, const struct net_address *address);
 
-/* Bytes that the tree holds, all in all. */
+/* Bytes that the tree holds, all in all; an image that it lies in is not counted. */
 size_t radix_memory_bytes(const struct radix_tree *tree);
+
+/* The tree as an image, bytes that hold wherever they lie: written by one process into memory that others share. */
+size_t radix_image_bytes(const struct radix_tree *tree);
+void radix_image_write(const struct radix_tree *tree, void *memory);
+
+/* The tree that an image holds; the image begins at a multiple of 8, is as it was written (this is not looked into), and must
+ * stay until the tree is destroyed. NULL: no memory, or the size is wrong. */
+struct radix_tree *radix_image_open(struct slice image);
 
 /* A walk over all addresses that there are, IPv4 first, in ranges that are under one rule (or none) and as long as may
  * be: neighbours differ in rule or family. Together they hold every address once. */

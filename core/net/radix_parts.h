@@ -42,8 +42,9 @@ enum {
 struct radix_tree {
 	uint16_t *halves;
 	size_t count;
-	size_t capacity;
+	size_t capacity;   /* 0 where the memory is an image's */
 	uint32_t roots[2]; /* references: IPv4, IPv6 */
+	bool borrowed;     /* it is */
 };
 
 static inline uint32_t ref_load(const uint16_t *at)

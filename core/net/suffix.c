@@ -9,14 +9,18 @@ void suffix_destroy(struct suffix_table *table)
 {
 	if (!table)
 		return;
-	free(table->records);
-	free(table->buckets);
-	free(table->filter);
+	if (!table->borrowed) {
+		free(table->records);
+		free(table->buckets);
+		free(table->filter);
+	}
 	free(table);
 }
 
 size_t suffix_memory_bytes(const struct suffix_table *table)
 {
+	if (table->borrowed)
+		return sizeof *table;
 	return sizeof *table + table->size + (table->bucket_count + 1) * sizeof *table->buckets +
 	       table->filter_count * sizeof *table->filter;
 }

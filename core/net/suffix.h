@@ -57,7 +57,12 @@ uint32_t suffix_find(const struct suffix_table *table, struct slice name);
 /* Tells the rules that can decide, in no order: begin with *at = 0. False: that was all. */
 MUST_USE bool suffix_next(const struct suffix_table *table, size_t *at, struct suffix *suffix, uint32_t *rule);
 
-/* Bytes that the table holds, all in all. */
+/* Bytes that the table holds, all in all; an image that it lies in is not counted. */
 size_t suffix_memory_bytes(const struct suffix_table *table);
+
+/* As for the tree of prefixes (radix.h): the table as bytes that hold wherever they lie, and the table in such bytes. */
+size_t suffix_image_bytes(const struct suffix_table *table);
+void suffix_image_write(const struct suffix_table *table, void *memory);
+struct suffix_table *suffix_image_open(struct slice image);
 
 #endif

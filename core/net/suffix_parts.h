@@ -35,6 +35,7 @@ struct suffix_table {
 	bool has_single;                   /* there are rules for one name alone */
 	bool labels[LIMIT_DNS_LABELS + 1]; /* there is a rule with so many labels that holds the names below, too */
 	unsigned labels_most;              /* of such a rule */
+	bool borrowed;                     /* records, buckets and filter are an image's */
 };
 
 enum { NAME_CHUNK_BYTES = 8 };
