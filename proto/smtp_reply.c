@@ -43,6 +43,7 @@ static const struct reply_row rows[SMTP_STATUS_COUNT] = {
 	[SMTP_STORAGE_ERROR] = REPLY(451, "4.3.0 ", "The message could not be stored, try again later"),
 	[SMTP_MEMORY_SHORT] = REPLY(451, "4.3.0 ", "No memory for it now, try again later"),
 	[SMTP_SHUTDOWN] = REPLY(421, "4.3.2 ", "The server is shutting down, try again later"),
+	[SMTP_PAUSED] = REPLY(421, "4.3.2 ", "The server takes no new sessions now, try again later"),
 	[SMTP_TOO_MANY_CONNECTIONS] = REPLY(421, "4.7.0 ", "Too many connections, try again later"),
 	[SMTP_TIME_OUT] = REPLY(421, "4.4.2 ", "Timed out, closing"),
 	[SMTP_TOO_SLOW] = REPLY(421, "4.4.2 ", "The message comes in too slowly, closing"),

@@ -20,6 +20,7 @@ enum smtp_status {
 	SMTP_STORAGE_ERROR,        /* 451 4.3.0 */
 	SMTP_MEMORY_SHORT,         /* 451 4.3.0 */
 	SMTP_SHUTDOWN,             /* 421 4.3.2 */
+	SMTP_PAUSED,               /* 421 4.3.2 */
 	SMTP_TOO_MANY_CONNECTIONS, /* 421 4.7.0 */
 	SMTP_TIME_OUT,             /* 421 4.4.2 */
 	SMTP_TOO_SLOW,             /* 421 4.4.2 below the minimum rate */

@@ -1,8 +1,6 @@
 /* `postern queue`: which messages there are, what is in one, and orders for them. */
 #include "tools/command_queue.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,43 +27,6 @@ static void print_help(void)
 	     "\n"
 	     "Works beside a running server, and without one. Exit status: 0 done, 1 there is no such message or it\n"
 	     "did not work out, 2 the configuration is wrong.");
-}
-
-/* --- lanes --- */
-
-static int compare_lanes(const void *a, const void *b)
-{
-	unsigned left = *(const unsigned *)a, right = *(const unsigned *)b;
-	return left < right ? -1 : left > right;
-}
-
-bool queue_find_lanes(const struct queue_request *request, unsigned lanes[QUEUE_LANES], size_t *count)
-{
-	*count = 0;
-	DIR *folder = opendir(request->lanes);
-	if (!folder && errno == ENOENT)
-		return true;
-	if (!folder) {
-		fprintf(stderr, "postern queue: %s: %s\n", request->lanes, strerror(errno));
-		return false;
-	}
-	for (struct dirent *entry; *count < QUEUE_LANES && (entry = readdir(folder));) {
-		uint64_t lane;
-		if (slice_parse_number(slice_from_text(entry->d_name), QUEUE_LANES - 1, &lane))
-			lanes[(*count)++] = (unsigned)lane;
-	}
-	closedir(folder);
-	qsort(lanes, *count, sizeof *lanes, compare_lanes);
-	return true;
-}
-
-char *queue_lane_directory(const struct queue_request *request, unsigned lane)
-{
-	char *directory;
-	if (asprintf(&directory, "%s/%u", request->lanes, lane) >= 0)
-		return directory;
-	fputs("postern queue: out of memory\n", stderr);
-	exit(EXIT_NOT_DONE);
 }
 
 unsigned queue_lane_of(uint64_t id)

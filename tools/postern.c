@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{ "check", command_check, "say what is wrong with a configuration" },
 	{ "user", command_user, "add, change, list, import users" },
 	{ "queue", command_queue, "list, show, release, remove messages" },
+	{ "server", command_server, "list, pause, resume servers" },
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -12,6 +12,7 @@
 #include "core/spool/spool.h"
 #include "proto/base64.h"
 #include "tools/command_queue.h"
+#include "tools/lanes.h"
 
 struct listing {
 	const struct queue_request *request;
@@ -219,15 +220,15 @@ static bool list_message(void *context, const struct spool_message *message)
 
 int queue_list(const struct queue_request *request)
 {
-	unsigned lanes[QUEUE_LANES];
+	unsigned lanes[LANES_MOST];
 	size_t count;
-	if (!queue_find_lanes(request, lanes, &count))
+	if (!lanes_find(request->lanes, lanes, &count))
 		return EXIT_ENVIRONMENT;
 	struct listing listing = { .request = request, .now_unix_us = unix_us_now() };
 	bool done = true;
 	for (size_t i = 0; i < count && !ferror(stdout); i++) {
 		struct error error;
-		char *directory = queue_lane_directory(request, lanes[i]);
+		char *directory = lanes_directory(request->lanes, lanes[i]);
 		if (!spool_list(directory, list_message, &listing, &error)) {
 			fprintf(stderr, "postern queue: %s\n", error.text);
 			done = false;
@@ -294,7 +295,7 @@ int queue_show(const struct queue_request *request)
 {
 	struct error error;
 	struct spool_copy copy = { 0 };
-	char *directory = queue_lane_directory(request, queue_lane_of(request->ids[0]));
+	char *directory = lanes_directory(request->lanes, queue_lane_of(request->ids[0]));
 	bool shown = spool_copy_message(directory, request->ids[0], &copy, &error);
 	free(directory);
 	if (!shown) {

@@ -1,25 +1,24 @@
 /* `postern queue release|hold|remove`: asks the worker that owns a lane, or does it itself where none runs. */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "core/relay/control.h"
+#include "core/relay/queue.h"
+#include "core/spool/spool.h"
 #include "tools/command_queue.h"
+#include "tools/control_client.h"
+#include "tools/lanes.h"
 
 /* One lane and whoever changes it. */
 struct lane {
 	const char *directory;
 	unsigned number;
-	int worker_fd; /* the control socket of the worker that owns it; -1: there is none */
-	FILE *answers; /* from there */
+	struct control_client worker; /* that owns it, where one runs */
 	struct loop *loop;
 	struct queue *queue;
 	struct spool *spool;
@@ -31,48 +30,24 @@ struct lane {
 
 static bool connect_worker(struct lane *lane)
 {
-	int directory_fd = open(lane->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address;
-	queue_control_address(directory_fd, &address);
-	bool connected =
-		directory_fd >= 0 && fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-	if (directory_fd >= 0)
-		close(directory_fd);
-	lane->answers = connected ? fdopen(fd, "r") : NULL;
-	if (!lane->answers && fd >= 0)
-		close(fd);
-	lane->worker_fd = lane->answers ? fd : -1;
-	return lane->answers != NULL;
-}
-
-static bool read_answer(const char *line, uint64_t *count)
-{
-	json_error_t error;
-	json_t *answer = json_loads(line, JSON_REJECT_DUPLICATES, &error);
-	json_int_t number = -1;
-	const char *text = "not an answer";
-	bool right = answer && json_unpack(answer, "{s:I}", "count", &number) == 0 && number >= 0;
-	if (right)
-		*count = (uint64_t)number;
-	else if (answer)
-		json_unpack(answer, "{s:s}", "error", &text);
-	if (!right)
-		fprintf(stderr, "postern queue: the server says: %s\n", text);
-	json_decref(answer);
-	return right;
+	return control_client_connect(&lane->worker, lane->directory) == CONTROL_CLIENT_OK;
 }
 
 static bool ask_worker(struct lane *lane, const char *order, uint64_t id, uint64_t *count)
 {
-	char text[SPOOL_ID_TEXT_BYTES] = "all", line[LIMIT_CONTROL_LINE_BYTES];
+	char text[SPOOL_ID_TEXT_BYTES] = "all";
 	if (id)
 		spool_id_format(id, text);
-	int size = snprintf(line, sizeof line, "{\"order\":\"%s\",\"id\":\"%s\"}\n", order, text);
-	if (send(lane->worker_fd, line, (size_t)size, MSG_NOSIGNAL) == size && fgets(line, sizeof line, lane->answers))
-		return read_answer(line, count);
-	fputs("postern queue: the server went away before it answered; ask again\n", stderr);
-	return false;
+	json_t *request = json_pack("{s:s, s:s}", "order", order, "id", text);
+	struct error error = { "the server's answer has no count" };
+	json_t *answer = control_client_ask(&lane->worker, request, &error);
+	json_t *number = json_object_get(answer, "count");
+	bool right = json_is_integer(number);
+	*count = right ? (uint64_t)json_integer_value(number) : 0;
+	if (!right)
+		fprintf(stderr, "postern queue: %s\n", error.text);
+	json_decref(answer);
+	return right;
 }
 
 /* --- without one --- */
@@ -143,8 +118,7 @@ static bool do_order(struct lane *lane, const char *name, uint64_t id, uint64_t 
 
 static void close_lane(struct lane *lane)
 {
-	if (lane->answers)
-		fclose(lane->answers);
+	control_client_close(&lane->worker);
 	if (lane->spool)
 		spool_close(lane->spool);
 	queue_destroy(lane->queue);
@@ -157,7 +131,7 @@ static void close_lane(struct lane *lane)
 static bool order_one(struct lane *lane, const char *order, uint64_t id, uint64_t *total)
 {
 	uint64_t count = 0;
-	if (!(lane->answers ? ask_worker : do_order)(lane, order, id, &count))
+	if (!(lane->worker.answers ? ask_worker : do_order)(lane, order, id, &count))
 		return false;
 	*total += count;
 	if (id == 0 || count > 0)
@@ -171,7 +145,7 @@ static bool order_one(struct lane *lane, const char *order, uint64_t id, uint64_
 /* All that the request wants of one lane. */
 static bool order_lane(const struct queue_request *request, unsigned number, const char *order, uint64_t *total)
 {
-	char *directory = queue_lane_directory(request, number);
+	char *directory = lanes_directory(request->lanes, number);
 	struct lane lane = { .directory = directory, .number = number };
 	bool done = connect_worker(&lane) || open_lane(&lane, request);
 	if (done && request->all)
@@ -217,9 +191,9 @@ static bool ids_have_lanes(const struct queue_request *request, const unsigned *
 
 int queue_give_order(const struct queue_request *request, const char *order)
 {
-	unsigned lanes[QUEUE_LANES];
+	unsigned lanes[LANES_MOST];
 	size_t count;
-	if (!queue_find_lanes(request, lanes, &count))
+	if (!lanes_find(request->lanes, lanes, &count))
 		return EXIT_ENVIRONMENT;
 	bool done = ids_have_lanes(request, lanes, count);
 	uint64_t total = 0;

@@ -94,8 +94,8 @@ enum {
 	LIMIT_LASTING_FOLDERS = 65536,          /* known to be durable, 8 bytes each; others are synced anew */
 	LIMIT_ORDER_CHANGES = 64,               /* records that a queue order has under way */
 	LIMIT_CONTROL_CONNECTIONS = 8,          /* people who type, and their scripts */
-	LIMIT_CONTROL_LINE_BYTES = 256,         /* an order's name and an id */
-	LIMIT_CONTROL_MS = 10000,               /* from connecting to the request, and to take the answer */
+	LIMIT_CONTROL_LINE_BYTES = 1024, /* of a request: an order's name, and an id or the name of a server block */
+	LIMIT_CONTROL_MS = 10000,        /* from connecting to the request, and to take the answer */
 
 	/* --- connection rules --- */
 	LIMIT_RULES = 16777216, /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */

@@ -10,11 +10,28 @@ static const struct order_kind {
 	enum spool_change change;
 	enum message_state state; /* afterwards */
 	const char *event;        /* in the log */
+	const char *name;
 } kinds[] = {
-	[QUEUE_RELEASE] = { SPOOL_RELEASE, MESSAGE_READY, "released" },
-	[QUEUE_REMOVE] = { SPOOL_MESSAGE_DONE, MESSAGE_NEW, "removed" },
-	[QUEUE_HOLD] = { SPOOL_HOLD, MESSAGE_HELD, "held" },
+	[QUEUE_RELEASE] = { SPOOL_RELEASE, MESSAGE_READY, "released", "release" },
+	[QUEUE_REMOVE] = { SPOOL_MESSAGE_DONE, MESSAGE_NEW, "removed", "remove" },
+	[QUEUE_HOLD] = { SPOOL_HOLD, MESSAGE_HELD, "held", "hold" },
 };
+
+bool queue_order_parse(struct slice name, enum queue_order *order)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (slice_equal(name, slice_from_text(kinds[i].name))) {
+			*order = (enum queue_order)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *queue_order_name(enum queue_order order)
+{
+	return kinds[order].name;
+}
 
 /* --- the end --- */
 

@@ -52,6 +52,10 @@ typedef void queue_ordered(void *context, uint64_t count);
 uint64_t queue_order(struct queue *queue, enum queue_order order, uint64_t id, queue_ordered *done, void *context);
 bool queue_has_order(const struct queue *queue);
 
+/* The orders' names: "release", "remove", "hold". */
+MUST_USE bool queue_order_parse(struct slice name, enum queue_order *order);
+const char *queue_order_name(enum queue_order order);
+
 struct queue_counts {
 	uint64_t messages, held, waiting, delivering;
 	uint64_t delivered, deferred, failed; /* recipients, since the start */

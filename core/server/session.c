@@ -84,6 +84,30 @@ static void log_overload(const struct worker *worker, const struct config_server
 			    server->name, server->limits.connections);
 }
 
+static size_t place_of(const struct worker *worker, const struct server_block *server)
+{
+	return (size_t)(server - worker->servers);
+}
+
+static void refuse(struct session *session, enum smtp_status status)
+{
+	buffer_clear(&session->worker->replies);
+	session_say_goodbye(session, status);
+}
+
+/* Who is over the limit of connections, and who comes while the server is paused. That may be inside TLS: a handshake
+ * is worth that a mail program says why it could not send, and that it should be tried again. */
+static void refuse_unwelcome(struct session *session)
+{
+	struct worker *worker = session->worker;
+	if (session->refused) {
+		log_overload(worker, session->server->config);
+		refuse(session, SMTP_TOO_MANY_CONNECTIONS);
+	} else if (server_states_is_paused(worker->states, place_of(worker, session->server))) {
+		refuse(session, SMTP_PAUSED);
+	}
+}
+
 static void greet(struct session *session)
 {
 	const struct config_limits *limits = &session->server->config->limits;
@@ -94,11 +118,7 @@ static void greet(struct session *session)
 	smtp_session_start(&session->smtp, session->smtp.profile, session->stream.tls != NULL,
 			   &session->worker->replies);
 	session->greeted = true;
-	if (session->refused) {
-		log_overload(session->worker, session->server->config);
-		buffer_clear(&session->worker->replies);
-		session_say_goodbye(session, SMTP_TOO_MANY_CONNECTIONS);
-	}
+	refuse_unwelcome(session);
 	session->phase = SESSION_WAITING; /* so that the idle limit starts */
 	session_end_turn(session);
 }
@@ -165,7 +185,7 @@ static void destroy(struct session *session)
 	free(session->login);
 	list_remove(&session->ready);
 	list_remove(&session->link);
-	worker->open_sessions[session->server - worker->servers]--;
+	server_states_count(worker->states, worker->number, place_of(worker, session->server), -1);
 	pool_give(&worker->sessions, session);
 }
 
@@ -253,8 +273,9 @@ static void begin(struct session *session)
 
 void session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode, int fd)
 {
-	uint32_t *open_sessions = &worker->open_sessions[server - worker->servers];
-	bool full = *open_sessions >= server->config->limits.connections;
+	size_t place = place_of(worker, server);
+	unsigned open_sessions = server_states_sessions(worker->states, worker->number, place);
+	bool full = open_sessions >= server->config->limits.connections;
 	bool wanted = !full || mode != LISTENER_TLS;
 	struct session *session = wanted ? pool_take(&worker->sessions) : NULL;
 	if (!session) {
@@ -263,7 +284,7 @@ void session_create(struct worker *worker, const struct server_block *server, en
 		return;
 	}
 	memset(session, 0, sizeof *session);
-	++*open_sessions;
+	server_states_count(worker->states, worker->number, place, 1);
 	session->worker = worker;
 	session->server = server;
 	session->number = ++worker->next_session;

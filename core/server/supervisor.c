@@ -16,6 +16,7 @@
 
 #include "core/base/log.h"
 #include "core/server/data_folder.h"
+#include "core/server/server_states.h"
 #include "core/server/sockets.h"
 #include "core/server/worker_process.h"
 #include "core/users/sign_in.h"
@@ -40,6 +41,7 @@ struct supervisor {
 	const struct config *config;
 	struct run_as run_as;
 	struct server_block *servers;
+	struct server_states *states;
 	int *listen_fds; /* worker by worker */
 	size_t listen_each;
 	unsigned lanes;
@@ -105,6 +107,7 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 		.number = number,
 		.config = supervisor->config,
 		.servers = supervisor->servers,
+		.states = supervisor->states,
 		.listen_fds = serves ? own : NULL,
 		.listen_count = serves ? supervisor->listen_each : 0,
 		.hasher_fd = supervisor->hasher_fds[number][0],
@@ -192,6 +195,8 @@ static void reap(struct supervisor *supervisor)
 		} else if (!supervisor->ending) {
 			log_death(child, status);
 		}
+		if (child->kind == CHILD_WORKER)
+			server_states_forget_worker(supervisor->states, child->number);
 		child->pid = 0;
 		child->ready = false;
 	}
@@ -224,7 +229,8 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 	if (!data_folder_ticket_secret(config, &supervisor->run_as, secret, error))
 		return false;
 	supervisor->servers = calloc(config->server_count, sizeof *supervisor->servers);
-	bool good = supervisor->servers != NULL;
+	supervisor->states = server_states_create(error);
+	bool good = supervisor->servers && supervisor->states;
 	for (size_t i = 0; good && i < config->server_count; i++)
 		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error);
 	secret_wipe(secret, sizeof secret);
@@ -310,6 +316,7 @@ static void finish(struct supervisor *supervisor)
 	for (size_t i = 0; supervisor->servers && i < supervisor->config->server_count; i++)
 		server_block_finish(&supervisor->servers[i]);
 	free(supervisor->servers);
+	server_states_destroy(supervisor->states);
 	free(supervisor->listen_fds);
 	free(supervisor->hasher_fds);
 	free(supervisor->children);

@@ -125,7 +125,13 @@ static bool open_lane(struct worker *worker, const struct worker_settings *setti
 	if (!worker->spool)
 		return false;
 	queue_start(worker->queue, worker->spool);
-	worker->control = queue_control_start(worker->loop, worker->queue, settings->lane_directory, error);
+	worker->control_servers = (struct control_servers){ settings->config, settings->states };
+	struct control_settings control = {
+		.queue = worker->queue,
+		.servers = &worker->control_servers,
+		.directory = settings->lane_directory,
+	};
+	worker->control = control_start(worker->loop, &control, error);
 	return worker->control != NULL;
 }
 
@@ -154,6 +160,7 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 	worker->loop = loop;
 	worker->config = settings->config;
 	worker->servers = settings->servers;
+	worker->states = settings->states;
 	worker->number = settings->number;
 	/* Session numbers of all workers differ, and those of a restarted one too. */
 	worker->next_session = (uint64_t)(loop_now(loop)->unix_us / 1000000) << 24 | (uint64_t)settings->number << 18;
@@ -268,7 +275,7 @@ void worker_destroy(struct worker *worker)
 	if (worker->spool) {
 		worker_drain(worker);
 		finish_turns(worker);
-		queue_control_stop(worker->control);
+		control_stop(worker->control);
 		spool_close(worker->spool);
 	}
 	loop_timer_stop(worker->loop, &worker->drain_deadline);

@@ -11,8 +11,8 @@
 #include "core/io/loop.h"
 #include "core/io/stream.h"
 #include "core/relay/queue.h"
-#include "core/relay/control.h"
 #include "core/server/config.h"
+#include "core/server/control.h"
 #include "core/server/server_block.h"
 #include "core/spool/spool.h"
 #include "core/users/sign_in.h"
@@ -33,6 +33,7 @@ struct worker_settings {
 	unsigned number; /* the lane too */
 	const struct config *config;
 	const struct server_block *servers; /* in the configuration's order */
+	struct server_states *states;       /* of all workers; outlives this one */
 	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
 	size_t listen_count;
 	int hasher_fd; /* -1: nobody can sign in */
@@ -46,13 +47,14 @@ struct worker {
 	struct loop *loop;
 	const struct config *config;
 	const struct server_block *servers;
-	uint32_t open_sessions[LIMIT_SERVERS]; /* of each server block, against its limit */
+	struct server_states *states;
+	struct control_servers control_servers;
 	unsigned number;
 	struct listener *listeners;
 	size_t listener_count;
 	struct spool *spool;
 	struct queue *queue;
-	struct queue_control *control;
+	struct control *control;
 	struct users *users;
 	struct sign_in_service *sign_in;
 

@@ -62,6 +62,7 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 		.number = process->number,
 		.config = process->config,
 		.servers = process->servers,
+		.states = process->states,
 		.listen_fds = process->listen_fds,
 		.listen_count = process->listen_count,
 		.hasher_fd = process->hasher_fd,

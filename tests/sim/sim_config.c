@@ -37,6 +37,9 @@ void sim_config_make(struct sim_config *made)
 	if (!made->config || made->config->server_count != SIM_SERVERS)
 		sim_fail("the configuration is wrong: %s", problems.count ? problems.list[0].text : "servers");
 	config_problems_free(&problems);
+	made->states = server_states_create(&error);
+	if (!made->states)
+		sim_fail("%s", error.text);
 	for (size_t i = 0; i < SIM_SERVERS; i++)
 		if (!server_block_init(&made->servers[i], &made->config->servers[i], ticket_secret, &error))
 			sim_fail("%s", error.text);
@@ -46,5 +49,6 @@ void sim_config_free(struct sim_config *made)
 {
 	for (size_t i = 0; i < SIM_SERVERS; i++)
 		server_block_finish(&made->servers[i]);
+	server_states_destroy(made->states);
 	config_free(made->config);
 }

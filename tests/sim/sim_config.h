@@ -4,12 +4,14 @@
 
 #include "core/server/config.h"
 #include "core/server/server_block.h"
+#include "core/server/server_states.h"
 
 enum { SIM_SERVERS = 2 };
 
 struct sim_config {
 	struct config *config;
 	struct server_block servers[SIM_SERVERS];
+	struct server_states *states; /* as a supervisor has them: from life to life */
 };
 
 /* Server 0 relays for everybody, server 1 for who has signed in. */

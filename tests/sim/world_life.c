@@ -51,11 +51,13 @@ static struct worker *create_worker(struct world *world, struct error *error)
 {
 	struct loop *loop = sim_loop_create(world->sim);
 	sim_exhaust_descriptors(world->sim, false);
+	server_states_forget_worker(world->config.states, 0);
 	for (size_t i = 0; i < SIM_SERVERS; i++)
 		world->listeners[i] = sim_listen(world->sim, NULL);
 	struct worker_settings settings = {
 		.config = world->config.config,
 		.servers = world->config.servers,
+		.states = world->config.states,
 		.listen_fds = world->listeners,
 		.listen_count = SIM_SERVERS,
 		.hasher_fd = world->signs_in ? hashers_start(&world->hashers, world->sim) : -1,

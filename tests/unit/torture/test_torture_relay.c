@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "core/base/log.h"
-#include "core/relay/control.h"
 #include "core/relay/queue_state.h"
+#include "core/server/control.h"
 #include "core/spool/envelope.h"
 #include "crypto/secret.h"
 #include "tests/unit/torture/scratch_folder.h"
@@ -28,6 +28,13 @@ static struct route routes[] = {
 	{ (char *)"example.org", ROUTE_MAILDIR, (char *)"mail/%d/%u", "test.conf", 1 },
 	{ (char *)"hold.example", ROUTE_HOLD, NULL, "test.conf", 2 },
 };
+/* For what is asked of the control socket about servers. */
+static struct config_listener listener = { .text = (char *)"127.0.0.1:25 plain" };
+static struct config_server server = { .name = (char *)"a", .listeners = &listener, .listener_count = 1 };
+static const struct config config = { .servers = &server, .server_count = 1 };
+static struct server_states states;
+static const struct control_servers servers = { &config, &states };
+
 static const struct route_table table = { routes, 2 };
 
 /* Who gets what: two in one envelope, one alone, one held, and one of each. */
@@ -52,7 +59,7 @@ struct message {
 static struct loop *loop;
 static struct queue *queue;
 static struct spool *spool;
-static struct queue_control *control;
+static struct control *control;
 static struct message messages[MESSAGES];
 static char text[] = "Subject: x\r\n\r\nHello\r\n";
 
@@ -72,7 +79,8 @@ static bool open_lane(void)
 	spool = queue ? spool_open(loop, &lane, queue_recovered, queue_moved, queue, &error) : NULL;
 	if (spool) {
 		queue_start(queue, spool);
-		control = queue_control_start(loop, queue, "lane", &error);
+		struct control_settings here = { .queue = queue, .servers = &servers, .directory = "lane" };
+		control = control_start(loop, &here, &error);
 		assert_true(control || (torture_has_failed() && error.text[0]));
 		return true;
 	}
@@ -84,7 +92,7 @@ static bool open_lane(void)
 
 static void close_lane(void)
 {
-	queue_control_stop(control);
+	control_stop(control);
 	for (unsigned turns = 0; !queue_stop(queue); turns++) {
 		assert_true(turns < TURNS_MOST);
 		turn(true);
@@ -175,7 +183,7 @@ static void ask(const char *request)
 	int folder = open("lane", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(folder >= 0 && fd >= 0);
-	queue_control_address(folder, &address);
+	control_address(folder, &address);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
 	ssize_t got = -1;
@@ -200,6 +208,8 @@ static void live(void *context)
 	settle();
 	if (control)
 		ask("{\"order\":\"hold\",\"id\":\"all\"}\n");
+	if (control)
+		ask("{\"order\":\"servers\"}\n");
 	if (messages[2].durable)
 		messages[2].removed = order(QUEUE_REMOVE, messages[2].id) == 1;
 	close_lane();

@@ -48,6 +48,7 @@ struct client {
 
 static struct config *config;
 static struct server_block block;
+static struct server_states states;
 static struct worker *worker;
 static struct client clients[CLIENTS];
 static int listen_fd, hashers_fd;
@@ -109,6 +110,7 @@ static struct worker *make_worker(struct error *error)
 	struct worker_settings settings = {
 		.config = config,
 		.servers = &block,
+		.states = &states,
 		.listen_fds = &listen_fd,
 		.listen_count = 1,
 		.hasher_fd = ends[0],
@@ -273,6 +275,7 @@ static void look(void *context)
 	accepted_in_all += accepted;
 	server_block_finish(&block);
 	config_free(config);
+	assert_int_equal(server_states_all_sessions(&states, 0), 0);
 	scratch_folder_leave();
 }
 

@@ -1,4 +1,4 @@
-/* core/relay/control: requests right and wrong, several at once, clients that go away, stopping in the middle. */
+/* core/server/control: requests right and wrong, several at once, clients that go away, stopping in the middle. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -13,18 +13,40 @@
 #include <cmocka.h>
 
 #include "core/base/log.h"
-#include "core/relay/control.h"
+#include "core/server/control.h"
 #include "tests/unit/relay/files.h"
 #include "tests/unit/relay/lane.h"
+
+enum { LINE_BYTES = 512 };
 
 #define TEXT "Subject: test\r\n\r\nhello\r\n"
 
 static enum loop_kind kind;
 
+static struct config_listener listeners[] = { { .text = (char *)"127.0.0.1:25 plain" },
+					      { .text = (char *)"[::1]:465 tls" } };
+static struct config_server blocks[] = {
+	{ .name = (char *)"first", .listeners = listeners, .listener_count = 2 },
+	{ .name = (char *)"with \"quotes\"" },
+};
+static const struct config config = { .servers = blocks, .server_count = 2 };
+static struct server_states states;
+static const struct control_servers servers = { &config, &states };
+
 struct fixture {
 	struct lane lane;
-	struct queue_control *control;
+	struct control *control;
 };
+
+static struct control *start(struct fixture *fixture, const char *directory, struct error *error)
+{
+	struct control_settings settings = {
+		.queue = fixture->lane.queue,
+		.servers = &servers,
+		.directory = directory,
+	};
+	return control_start(fixture->lane.loop, &settings, error);
+}
 
 static int set_up(void **state)
 {
@@ -34,7 +56,8 @@ static int set_up(void **state)
 	log_configure(LOG_ERROR, 2);
 	assert_int_equal(mkdir("mail", 0700), 0);
 	lane_open(&fixture->lane, kind, &lane_routes);
-	fixture->control = queue_control_start(fixture->lane.loop, fixture->lane.queue, "lane", &error);
+	memset(&states, 0, sizeof states);
+	fixture->control = start(fixture, "lane", &error);
 	if (!fixture->control)
 		fail_msg("%s", error.text);
 	*state = fixture;
@@ -44,7 +67,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
-	queue_control_stop(fixture->control);
+	control_stop(fixture->control);
 	lane_close(&fixture->lane);
 	free(fixture);
 	files_leave_folder();
@@ -58,7 +81,7 @@ static int connect_client(struct lane *lane)
 	int directory = open("lane", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address;
-	queue_control_address(directory, &address);
+	control_address(directory, &address);
 	while (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
 		assert_int_equal(errno, EAGAIN);
 		assert_true(loop_turn(lane->loop, false, &error));
@@ -73,7 +96,7 @@ static void say(int fd, const char *text)
 }
 
 /* One line, or "" at the end of the connection. */
-static void hear(struct lane *lane, int fd, char line[256])
+static void hear(struct lane *lane, int fd, char line[LINE_BYTES])
 {
 	struct error error;
 	for (size_t size = 0;;) {
@@ -82,7 +105,7 @@ static void hear(struct lane *lane, int fd, char line[256])
 			assert_true(loop_turn(lane->loop, false, &error));
 			continue;
 		}
-		if (got <= 0 || line[size] == '\n' || size == 254) {
+		if (got <= 0 || line[size] == '\n' || size == LINE_BYTES - 2) {
 			line[size] = 0;
 			return;
 		}
@@ -92,7 +115,7 @@ static void hear(struct lane *lane, int fd, char line[256])
 
 static void assert_answer(struct lane *lane, int fd, const char *request, const char *answer)
 {
-	char line[256];
+	char line[LINE_BYTES];
 	say(fd, request);
 	hear(lane, fd, line);
 	assert_string_equal(line, answer);
@@ -143,10 +166,14 @@ static void what_is_no_request_is_refused_and_closed(void **state)
 		"{\"order\":\"remove\",\"id\":\"all\",\"more\":1}\n",
 		"{\"order\":\"hold\",\"order\":\"remove\",\"id\":\"all\"}\n",
 		"{\"order\":\"remove\",\"id\":\"all\"} x\n",
+		"{\"order\":\"pause\"}\n",
+		"{\"order\":\"pause\",\"server\":1}\n",
+		"{\"order\":\"resume\",\"server\":\"first\",\"id\":\"all\"}\n",
+		"{\"order\":\"servers\",\"server\":\"first\"}\n",
 	};
 	lane_submit(&fixture->lane, "a@hold.example", TEXT);
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		char line[256];
+		char line[LINE_BYTES];
 		int fd = connect_client(&fixture->lane);
 		assert_answer(&fixture->lane, fd, wrong[i], "{\"error\":\"not a request\"}");
 		hear(&fixture->lane, fd, line);
@@ -162,12 +189,38 @@ static void what_is_no_request_is_refused_and_closed(void **state)
 	assert_int_equal(lane_counts(&fixture->lane).messages, 1);
 }
 
+static void servers_are_paused_and_listed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct lane *lane = &fixture->lane;
+	int fd = connect_client(lane);
+	server_states_count(&states, 0, 0, 1);
+	server_states_count(&states, 0, 0, 1);
+	server_states_count(&states, 0, 0, -1);
+	server_states_count(&states, 63, 0, 1);
+	assert_answer(lane, fd, "{\"order\":\"pause\",\"server\":\"with \\\"quotes\\\"\"}\n",
+		      "{\"server\":\"with \\\"quotes\\\"\",\"state\":\"paused\"}");
+	assert_true(server_states_is_paused(&states, 1) && !server_states_is_paused(&states, 0));
+	assert_answer(lane, fd, "{\"order\":\"servers\"}\n",
+		      "{\"servers\":[{\"server\":\"first\",\"state\":\"open\",\"sessions\":2,\"listeners\":"
+		      "[\"127.0.0.1:25 plain\",\"[::1]:465 tls\"]},"
+		      "{\"server\":\"with \\\"quotes\\\"\",\"state\":\"paused\",\"sessions\":0,\"listeners\":[]}]}");
+	server_states_forget_worker(&states, 63);
+	assert_int_equal(server_states_all_sessions(&states, 0), 1);
+	for (int i = 0; i < 2; i++)
+		assert_answer(lane, fd, "{\"server\":\"with \\\"quotes\\\"\",\"order\":\"resume\"}\n",
+			      "{\"server\":\"with \\\"quotes\\\"\",\"state\":\"open\"}");
+	assert_answer(lane, fd, "{\"order\":\"pause\",\"server\":\"First\"}\n",
+		      "{\"error\":\"there is no server of that name\"}");
+	close(fd);
+}
+
 static void requests_come_in_pieces_and_together(void **state)
 {
 	struct fixture *fixture = *state;
 	struct error error;
 	static const char request[] = "{\"order\":\"release\",\"id\":\"all\"}\n";
-	char line[256];
+	char line[LINE_BYTES];
 	int fd = connect_client(&fixture->lane);
 	for (size_t i = 0; i < sizeof request - 1; i++) {
 		say(fd, (char[]){ request[i], 0 });
@@ -187,7 +240,7 @@ static void connections_are_few_and_wait_for_each_other(void **state)
 {
 	struct fixture *fixture = *state;
 	int fds[LIMIT_CONTROL_CONNECTIONS];
-	char line[256];
+	char line[LINE_BYTES];
 	for (size_t i = 0; i < 100; i++)
 		lane_submit(&fixture->lane, "a@hold.example", TEXT);
 	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {
@@ -220,7 +273,7 @@ static void a_client_that_goes_away_harms_nobody(void **state)
 		close(gone);
 	}
 	/* The last ones find all places taken until the first have ended. */
-	char line[256] = "";
+	char line[LINE_BYTES] = "";
 	for (int tries = 0; !line[0] && tries < 1000; tries++) {
 		static const char request[] = "{\"order\":\"remove\",\"id\":\"all\"}\n";
 		int fd = connect_client(&fixture->lane);
@@ -245,7 +298,7 @@ static void stopping_waits_for_the_order(void **state)
 	while (!queue_has_order(fixture->lane.queue))
 		assert_true(loop_turn(fixture->lane.loop, false, &error));
 	say(queued, "{\"order\":\"hold\",\"id\":\"all\"}\n");
-	queue_control_stop(fixture->control);
+	control_stop(fixture->control);
 	fixture->control = NULL;
 	assert_false(queue_has_order(fixture->lane.queue));
 	assert_int_equal(lane_counts(&fixture->lane).messages, 0);
@@ -259,14 +312,14 @@ static void a_dead_process_socket_is_replaced(void **state)
 {
 	struct fixture *fixture = *state;
 	struct error error;
-	queue_control_stop(fixture->control);
+	control_stop(fixture->control);
 	files_write("lane/control", "", 0);
-	fixture->control = queue_control_start(fixture->lane.loop, fixture->lane.queue, "lane", &error);
+	fixture->control = start(fixture, "lane", &error);
 	assert_non_null(fixture->control);
 	int fd = connect_client(&fixture->lane);
 	assert_answer(&fixture->lane, fd, "{\"order\":\"hold\",\"id\":\"all\"}\n", "{\"count\":0}");
 	close(fd);
-	assert_null(queue_control_start(fixture->lane.loop, fixture->lane.queue, "nowhere", &error));
+	assert_null(start(fixture, "nowhere", &error));
 }
 
 int main(void)
@@ -275,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_socket_is_for_its_owner, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(orders_are_answered_when_they_are_done, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_request_is_refused_and_closed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(servers_are_paused_and_listed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(requests_come_in_pieces_and_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_few_and_wait_for_each_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_client_that_goes_away_harms_nobody, set_up, tear_down),

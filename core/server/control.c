@@ -1,12 +1,11 @@
-/* The lane's control socket; see control.h.
+/* A worker's control socket; see control.h.
  *
- * A connection reads one request, waits for its turn, has its order run, sends the answer, and reads the next. It has one
- * operation and one timer; while an order runs it has neither and so can't go away. */
-#include "core/relay/control.h"
+ * A connection reads one request, has it done, sends the answer, and reads the next. An order to the queue waits for its turn
+ * first. A connection has one operation and one timer; while an order runs it has neither and so can't go away. */
+#include "core/server/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
@@ -14,6 +13,7 @@
 #include "core/base/buffer.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/server/control_request.h"
 
 enum { AGAIN_MS = 100 };
 
@@ -30,23 +30,24 @@ enum connection_state {
 
 struct connection {
 	struct list link; /* control->queued */
-	struct queue_control *control;
+	struct control *control;
 	struct loop_op op;
 	struct timer deadline;
 	struct buffer input;
-	struct buffer answer;
-	enum queue_order order;
-	uint64_t id;
+	struct buffer answer; /* a short one */
+	char *long_answer;    /* malloc'ed, until it is sent */
+	struct control_request request;
 	int fd;
 	uint8_t state;         /* enum connection_state */
 	bool close_after_send; /* what it sent can't be read any further */
 	uint8_t input_storage[LIMIT_CONTROL_LINE_BYTES];
-	uint8_t answer_storage[LIMIT_CONTROL_LINE_BYTES];
+	uint8_t answer_storage[128];
 };
 
-struct queue_control {
+struct control {
 	struct loop *loop;
 	struct queue *queue;
+	const struct control_servers *servers;
 	struct loop_op accept;
 	struct loop_op folder; /* to open it, to remove the socket */
 	struct timer again;    /* accepting failed, or somebody else's order runs */
@@ -60,54 +61,11 @@ struct queue_control {
 
 static void go_on(struct connection *connection);
 
-/* --- orders --- */
-
-static const char *const order_names[] = {
-	[QUEUE_RELEASE] = "release",
-	[QUEUE_REMOVE] = "remove",
-	[QUEUE_HOLD] = "hold",
-};
-
-bool queue_order_parse(struct slice name, enum queue_order *order)
-{
-	for (size_t i = 0; i < sizeof order_names / sizeof *order_names; i++) {
-		if (slice_equal(name, slice_from_text(order_names[i]))) {
-			*order = (enum queue_order)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-const char *queue_order_name(enum queue_order order)
-{
-	return order_names[order];
-}
-
-static bool parse_id(const char *text, uint64_t *id)
-{
-	*id = 0;
-	if (strcmp(text, "all") == 0)
-		return true;
-	return spool_id_parse(slice_from_text(text), id) && *id != 0;
-}
-
-static bool parse_request(struct slice line, enum queue_order *order, uint64_t *id)
-{
-	json_error_t error;
-	json_t *request = json_loadb((const char *)line.data, line.size, JSON_REJECT_DUPLICATES, &error);
-	const char *name = NULL, *which = NULL;
-	bool right = request && json_unpack(request, "{s:s, s:s !}", "order", &name, "id", &which) == 0 &&
-		     queue_order_parse(slice_from_text(name), order) && parse_id(which, id);
-	json_decref(request);
-	return right;
-}
-
 /* --- connections --- */
 
 static void close_connection(struct connection *connection)
 {
-	struct queue_control *control = connection->control;
+	struct control *control = connection->control;
 	loop_timer_stop(control->loop, &connection->deadline);
 	list_remove(&connection->link);
 	if (loop_op_is_running(&connection->op)) {
@@ -127,6 +85,8 @@ static void expired(struct timer *timer)
 static void sent(struct loop_op *op, const struct loop_completion *completion)
 {
 	struct connection *connection = CONTAINER_OF(op, struct connection, op);
+	free(connection->long_answer);
+	connection->long_answer = NULL;
 	bool over = connection->state == CONNECTION_CLOSING || connection->close_after_send ||
 		    connection->control->stopping || completion->result < 0;
 	if (over)
@@ -135,12 +95,12 @@ static void sent(struct loop_op *op, const struct loop_completion *completion)
 		go_on(connection);
 }
 
-static void answer(struct connection *connection)
+static void answer(struct connection *connection, struct slice line)
 {
 	struct loop *loop = connection->control->loop;
 	connection->state = CONNECTION_ANSWERING;
 	loop_timer_start(loop, &connection->deadline, LIMIT_CONTROL_MS);
-	loop_send(loop, &connection->op, connection->fd, buffer_slice(&connection->answer), sent);
+	loop_send(loop, &connection->op, connection->fd, line, sent);
 }
 
 static void answer_error(struct connection *connection, const char *error)
@@ -148,23 +108,23 @@ static void answer_error(struct connection *connection, const char *error)
 	buffer_clear(&connection->answer);
 	buffer_append_format(&connection->answer, "{\"error\":\"%s\"}\n", error);
 	connection->close_after_send = true;
-	answer(connection);
+	answer(connection, buffer_slice(&connection->answer));
 }
 
-static void start_orders(struct queue_control *control);
+static void start_orders(struct control *control);
 
 static void ordered(void *context, uint64_t count)
 {
-	struct queue_control *control = context;
+	struct control *control = context;
 	struct connection *connection = control->ordered;
 	control->ordered = NULL;
 	buffer_clear(&connection->answer);
 	buffer_append_format(&connection->answer, "{\"count\":%llu}\n", (unsigned long long)count);
-	answer(connection);
+	answer(connection, buffer_slice(&connection->answer));
 	start_orders(control);
 }
 
-static void start_orders(struct queue_control *control)
+static void start_orders(struct control *control)
 {
 	if (control->ordered || control->stopping || list_is_empty(&control->queued))
 		return;
@@ -176,14 +136,28 @@ static void start_orders(struct queue_control *control)
 	struct connection *connection = CONTAINER_OF(first, struct connection, link);
 	connection->state = CONNECTION_ORDERED;
 	control->ordered = connection;
-	queue_order(control->queue, connection->order, connection->id, ordered, control);
+	queue_order(control->queue, connection->request.order, connection->request.id, ordered, control);
+}
+
+static void do_at_once(struct connection *connection)
+{
+	connection->long_answer = control_request_do(&connection->request, connection->control->servers);
+	if (connection->long_answer)
+		answer(connection, slice_from_text(connection->long_answer));
+	else
+		answer_error(connection, "no memory for the answer");
 }
 
 static void take_request(struct connection *connection, struct slice line)
 {
-	struct queue_control *control = connection->control;
-	if (!parse_request(line, &connection->order, &connection->id)) {
-		answer_error(connection, "not a request");
+	struct control *control = connection->control;
+	const char *fault = control_request_parse(line, control->servers, &connection->request);
+	if (fault) {
+		answer_error(connection, fault);
+		return;
+	}
+	if (connection->request.kind != CONTROL_QUEUE) {
+		do_at_once(connection);
 		return;
 	}
 	loop_timer_stop(control->loop, &connection->deadline);
@@ -224,7 +198,7 @@ static void go_on(struct connection *connection)
 
 /* --- the listener --- */
 
-static void accept_connection(struct queue_control *control, int fd)
+static void accept_connection(struct control *control, int fd)
 {
 	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++) {
 		struct connection *connection = &control->connections[i];
@@ -239,11 +213,11 @@ static void accept_connection(struct queue_control *control, int fd)
 	loop_close(control->loop, fd);
 }
 
-static void start_accepting(struct queue_control *control);
+static void start_accepting(struct control *control);
 
 static void accepted(struct loop_op *op, const struct loop_completion *completion)
 {
-	struct queue_control *control = CONTAINER_OF(op, struct queue_control, accept);
+	struct control *control = CONTAINER_OF(op, struct control, accept);
 	if (completion->result >= 0 && control->stopping)
 		loop_close(control->loop, completion->result);
 	else if (completion->result >= 0)
@@ -252,7 +226,7 @@ static void accepted(struct loop_op *op, const struct loop_completion *completio
 		loop_timer_start(control->loop, &control->again, AGAIN_MS);
 }
 
-static void start_accepting(struct queue_control *control)
+static void start_accepting(struct control *control)
 {
 	if (!loop_op_is_running(&control->accept))
 		loop_accept(control->loop, &control->accept, control->listen_fd, accepted);
@@ -260,20 +234,20 @@ static void start_accepting(struct queue_control *control)
 
 static void again(struct timer *timer)
 {
-	struct queue_control *control = CONTAINER_OF(timer, struct queue_control, again);
+	struct control *control = CONTAINER_OF(timer, struct control, again);
 	start_accepting(control);
 	start_orders(control);
 }
 
 /* --- life --- */
 
-void queue_control_address(int directory_fd, struct sockaddr_un *address)
+void control_address(int directory_fd, struct sockaddr_un *address)
 {
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", directory_fd, socket_name);
 }
 
-static bool open_socket(struct queue_control *control, const char *directory, struct error *error)
+static bool open_socket(struct control *control, const char *directory, struct error *error)
 {
 	struct loop *loop = control->loop;
 	loop_open(loop, &control->folder, AT_FDCWD, directory, O_RDONLY | O_DIRECTORY, 0, NULL);
@@ -285,7 +259,7 @@ static bool open_socket(struct queue_control *control, const char *directory, st
 	       error_set_errno(error, control->listen_fd, "%s: can't make the control socket", directory);
 }
 
-static void destroy(struct queue_control *control)
+static void destroy(struct control *control)
 {
 	if (control->listen_fd >= 0)
 		loop_close(control->loop, control->listen_fd);
@@ -294,16 +268,16 @@ static void destroy(struct queue_control *control)
 	free(control);
 }
 
-struct queue_control *queue_control_start(struct loop *loop, struct queue *queue, const char *directory,
-					  struct error *error)
+struct control *control_start(struct loop *loop, const struct control_settings *settings, struct error *error)
 {
-	struct queue_control *control = calloc(1, sizeof *control);
+	struct control *control = calloc(1, sizeof *control);
 	if (!control) {
 		error_set(error, "no memory for the control socket");
 		return NULL;
 	}
 	control->loop = loop;
-	control->queue = queue;
+	control->queue = settings->queue;
+	control->servers = settings->servers;
 	control->listen_fd = control->directory_fd = -1;
 	loop_op_init(&control->accept);
 	loop_op_init(&control->folder);
@@ -318,7 +292,7 @@ struct queue_control *queue_control_start(struct loop *loop, struct queue *queue
 		buffer_init(&connection->input, connection->input_storage, sizeof connection->input_storage);
 		buffer_init(&connection->answer, connection->answer_storage, sizeof connection->answer_storage);
 	}
-	if (!open_socket(control, directory, error)) {
+	if (!open_socket(control, settings->directory, error)) {
 		destroy(control);
 		return NULL;
 	}
@@ -326,7 +300,7 @@ struct queue_control *queue_control_start(struct loop *loop, struct queue *queue
 	return control;
 }
 
-static bool is_running(const struct queue_control *control)
+static bool is_running(const struct control *control)
 {
 	for (size_t i = 0; i < LIMIT_CONTROL_CONNECTIONS; i++)
 		if (control->connections[i].state != CONNECTION_FREE)
@@ -334,7 +308,7 @@ static bool is_running(const struct queue_control *control)
 	return loop_op_is_running(&control->accept) || loop_op_is_running(&control->folder);
 }
 
-void queue_control_stop(struct queue_control *control)
+void control_stop(struct control *control)
 {
 	if (!control)
 		return;

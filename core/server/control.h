@@ -1,0 +1,48 @@
+/* A worker's control socket: how `postern queue release|remove|hold` and `postern server` reach the running server.
+ *
+ * A Unix socket "control" in the lane's folder, for its owner (and root) alone. A request is one line of JSON:
+ *     {"order":"release","id":"0K3M…"}       "release", "remove" or "hold"; an id or "all": of this worker's lane
+ *     {"order":"pause","server":"NAME"}      or "resume": of that server block in all workers (server_states.h)
+ *     {"order":"servers"}
+ * and so is its answer, once the changes are durable where they are to be:
+ *     {"count":1}
+ *     {"server":"NAME","state":"paused"}     or "open"
+ *     {"servers":[{"server":"NAME","state":"open","sessions":3,"listeners":["0.0.0.0:587 starttls"]}]}
+ *     {"error":"…"}
+ * What is about server blocks may be asked of any worker. Orders to the queue are done one after the other; connections are few
+ * and are closed when they are silent. */
+#ifndef POSTERN_SERVER_CONTROL_H
+#define POSTERN_SERVER_CONTROL_H
+
+#include "core/relay/queue.h"
+#include "core/server/config.h"
+#include "core/server/server_states.h"
+
+struct control;
+
+/* Whom requests are about. */
+struct control_servers {
+	const struct config *config;
+	struct server_states *states;
+};
+
+struct control_settings {
+	struct queue *queue;                   /* outlives the control socket, as do the next */
+	const struct control_servers *servers; /* NULL: requests about them are none */
+	const char *directory;                 /* the lane's, which the caller has locked: a socket that is there is a
+						* dead process's */
+};
+
+/* NULL and `error` when the socket can't be made. */
+struct control *control_start(struct loop *loop, const struct control_settings *settings, struct error *error);
+
+/* Closes everything and removes the socket. Turns the loop until its operations, and an order that runs, have ended: not from
+ * inside a callback. NULL is allowed. */
+void control_stop(struct control *control);
+
+/* For both sides: the socket's address by way of an open descriptor of the lane's folder, so that it fits however long the path
+ * is. The descriptor must stay open while the address is used. */
+struct sockaddr_un;
+void control_address(int directory_fd, struct sockaddr_un *address);
+
+#endif
