@@ -1,0 +1,115 @@
+/* What the supervisor makes before it starts the first child; see supervisor_parts.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/server/sockets.h"
+#include "core/server/supervisor_parts.h"
+#include "core/users/users.h"
+#include "crypto/secret.h"
+
+static bool init_servers(struct supervisor *supervisor, struct error *error)
+{
+	uint8_t secret[TLS_TICKET_SECRET_BYTES];
+	const struct config *config = supervisor->config;
+	if (!data_folder_ticket_secret(config, &supervisor->run_as, secret, error))
+		return false;
+	supervisor->servers = calloc(config->server_count, sizeof *supervisor->servers);
+	supervisor->states = server_states_create(error);
+	bool good = supervisor->servers && supervisor->states;
+	for (size_t i = 0; good && i < config->server_count; i++)
+		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error);
+	secret_wipe(secret, sizeof secret);
+	return good;
+}
+
+static bool init_children(struct supervisor *supervisor, struct error *error)
+{
+	supervisor->lanes = data_folder_lanes(supervisor->config);
+	if (supervisor->lanes > supervisor->config->workers)
+		log_message(LOG_INFO, "lanes", "%u lanes of an earlier start are served without listeners",
+			    supervisor->lanes - supervisor->config->workers);
+	unsigned hashers = supervisor->config->hashers;
+	supervisor->child_count = supervisor->lanes + hashers;
+	supervisor->children = calloc(supervisor->child_count, sizeof *supervisor->children);
+	supervisor->hasher_fds = calloc(supervisor->lanes, sizeof *supervisor->hasher_fds);
+	if (!supervisor->children || !supervisor->hasher_fds)
+		return error_set(error, "no memory for %zu processes", supervisor->child_count);
+	for (unsigned i = 0; i < supervisor->lanes; i++)
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, supervisor->hasher_fds[i]) !=
+		    0)
+			return error_set_errno(error, errno, "no socket pair for the hashers");
+	for (unsigned i = 0; i < supervisor->child_count; i++)
+		supervisor->children[i] = (struct child){
+			.kind = i < hashers ? CHILD_HASHER : CHILD_WORKER,
+			.number = i < hashers ? i : i - hashers,
+		};
+	return true;
+}
+
+static bool init_signals(struct supervisor *supervisor, struct error *error)
+{
+	sigset_t wanted;
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGTERM);
+	sigaddset(&wanted, SIGINT);
+	sigaddset(&wanted, SIGHUP);
+	sigaddset(&wanted, SIGCHLD);
+	/* Blocked in workers too: they read SIGTERM from a descriptor of their own. SIGINT of a terminal reaches all. */
+	sigprocmask(SIG_BLOCK, &wanted, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	supervisor->signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (supervisor->signals < 0 || pipe2(supervisor->ready_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+		return error_set_errno(error, errno, "no descriptor for signals");
+	return true;
+}
+
+static void raise_limits(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	/* Memory holds passwords for moments and keys for ever. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+}
+
+/* Workers only read it, and may start before the first user is added. */
+static bool make_user_database(const struct config *config, struct error *error)
+{
+	char *path = data_folder_path(config, "users");
+	struct users *users = path ? users_open(path, true, error) : NULL;
+	free(path);
+	users_close(users);
+	return users != NULL;
+}
+
+bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
+{
+	const struct config *config = supervisor->config;
+	raise_limits();
+	if (!run_as_find(config, &supervisor->run_as, error) ||
+	    !data_folder_prepare(config, &supervisor->run_as, error) || !init_servers(supervisor, error))
+		return false;
+	supervisor->listen_fds = sockets_open(config, config->workers, &supervisor->listen_each, error);
+	return supervisor->listen_fds && run_as_become(config, &supervisor->run_as, error) &&
+	       make_user_database(config, error) && init_signals(supervisor, error) && init_children(supervisor, error);
+}
+
+void supervisor_finish(struct supervisor *supervisor)
+{
+	for (size_t i = 0; supervisor->servers && i < supervisor->config->server_count; i++)
+		server_block_finish(&supervisor->servers[i]);
+	free(supervisor->servers);
+	server_states_destroy(supervisor->states);
+	free(supervisor->listen_fds);
+	free(supervisor->hasher_fds);
+	free(supervisor->children);
+}
