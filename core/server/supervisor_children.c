@@ -14,10 +14,11 @@
 
 enum { RESTART_MS = 1000 }; /* a child that died is started again this long after its last start */
 
-static void end_with_parent(void)
+/* Also where the parent has gone already. It may be process 1 itself, as in a container. */
+static void end_with_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() == 1)
+	if (getppid() != parent)
 		_exit(EXIT_SUCCESS);
 }
 
@@ -70,6 +71,7 @@ static void start(struct supervisor *supervisor, struct child *child)
 	child->started_ms = supervisor_now_ms();
 	child->ready = child->kind == CHILD_HASHER;
 	log_flush();
+	pid_t supervisor_pid = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
 		log_message(LOG_ERROR, "fork", "%s", strerror(errno));
@@ -79,7 +81,7 @@ static void start(struct supervisor *supervisor, struct child *child)
 		child->pid = pid;
 		return;
 	}
-	end_with_parent();
+	end_with_parent(supervisor_pid);
 	close(supervisor->signals);
 	close(supervisor->ready_pipe[0]);
 	if (child->kind == CHILD_HASHER)
