@@ -10,7 +10,7 @@
 
 #include "core/net/clients.h"
 #include "core/net/rule_list.h"
-#include "tests/unit/net/measure_sets.h"
+#include "bench/measure_sets.h"
 
 static volatile uint32_t sink; /* so that nothing is left out as useless */
 

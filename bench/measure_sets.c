@@ -1,5 +1,5 @@
 /* Sets to measure with; see measure_sets.h. */
-#include "tests/unit/net/measure_sets.h"
+#include "bench/measure_sets.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* Sets of prefixes, addresses and names to measure with. Each is the same for the same seed. */
-#ifndef POSTERN_TESTS_MEASURE_SETS_H
-#define POSTERN_TESTS_MEASURE_SETS_H
+#ifndef POSTERN_BENCH_MEASURE_SETS_H
+#define POSTERN_BENCH_MEASURE_SETS_H
 
 #include "core/net/prefix.h"
 
