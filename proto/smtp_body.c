@@ -49,10 +49,9 @@ static void set_fault(struct smtp_body *body, enum smtp_body_fault fault)
 
 /* --- header fields --- */
 
-static void note_field(struct smtp_body *body)
+static void note_field(struct smtp_body *body, struct slice name)
 {
-	struct slice name = slice_of(body->name, body->name_size);
-	switch (body->name_size) {
+	switch (name.size) {
 	case 4:
 		if (slice_equal_nocase(name, SLICE_LITERAL("Date")))
 			body->fields |= BODY_HAS_DATE;
@@ -110,7 +109,7 @@ static void step_name(struct smtp_body *body, uint8_t byte)
 {
 	if (byte == ':') {
 		body->header = HEADER_VALUE;
-		note_field(body);
+		note_field(body, slice_of(body->name, body->name_size));
 	} else if (byte == ' ' || byte == '\t') {
 		body->header = HEADER_NAME_BLANK;
 	} else {
@@ -164,19 +163,43 @@ static size_t take_value(struct smtp_body *body, struct slice text)
 	return size;
 }
 
+/* A field's first line that is here as a whole, as most are: what the steps below do with it, in one go. Answers its size, or 0
+ * where it takes steps. */
+static size_t take_line(struct smtp_body *body, struct slice text)
+{
+	size_t name_size = 0;
+	while (name_size < text.size && is_name_byte(text.data[name_size]))
+		name_size++;
+	struct slice rest = slice_skip(text, name_size);
+	if (name_size == 0 || rest.size == 0 || rest.data[0] != ':')
+		return 0;
+	size_t rest_size = slice_find(rest, '\n');
+	if (rest_size == rest.size)
+		return 0;
+	size_t size = name_size + rest_size + 1;
+	note_field(body, slice_first(text, name_size));
+	if (size > LIMIT_TEXT_LINE_BYTES)
+		set_fault(body, BODY_LINE_TOO_LONG);
+	body->header_size += (uint32_t)size;
+	body->header = HEADER_LINE_START;
+	return size;
+}
+
 /* Answers what of the text is behind the header. */
 static struct slice account_header(struct smtp_body *body, struct slice text)
 {
 	while (text.size && body->header != HEADER_OVER) {
 		size_t size = 0;
-		if ((body->header == HEADER_FIRST_LINE || body->header == HEADER_LINE_START) &&
-		    is_name_byte(text.data[0])) {
+		bool starts = body->header == HEADER_FIRST_LINE || body->header == HEADER_LINE_START;
+		if (starts)
+			size = take_line(body, text);
+		if (size == 0 && starts && is_name_byte(text.data[0])) {
 			body->header = HEADER_NAME;
 			body->name_size = 0;
 		}
-		if (body->header == HEADER_VALUE)
+		if (size == 0 && body->header == HEADER_VALUE)
 			size = take_value(body, text);
-		else if (body->header == HEADER_NAME)
+		else if (size == 0 && body->header == HEADER_NAME)
 			size = take_name(body, text);
 		if (size == 0) {
 			step_header(body, text.data[0]);
@@ -193,16 +216,13 @@ static struct slice account_header(struct smtp_body *body, struct slice text)
 
 static void account_lines(struct smtp_body *body, struct slice text)
 {
-	size_t first = slice_find(text, '\n');
-	bool ends = first < text.size;
-	if (body->line_size + first + ends > LIMIT_BODY_LINE_BYTES)
-		set_fault(body, BODY_LINE_TOO_LONG);
-	if (!ends) {
-		body->line_size += (uint32_t)text.size;
-		return;
-	}
 	const uint8_t *last = memrchr(text.data, '\n', text.size);
-	body->line_size = (uint32_t)(text.data + text.size - last - 1);
+	if (body->line_size + text.size > LIMIT_BODY_LINE_BYTES) {
+		size_t first = slice_find(text, '\n');
+		if (body->line_size + first + (last != NULL) > LIMIT_BODY_LINE_BYTES)
+			set_fault(body, BODY_LINE_TOO_LONG);
+	}
+	body->line_size = last ? (uint32_t)(text.data + text.size - last - 1) : body->line_size + (uint32_t)text.size;
 }
 
 static void keep(struct smtp_body *body, const struct smtp_body_rules *rules, struct text_writer *writer,
