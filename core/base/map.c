@@ -1,51 +1,106 @@
-/* Intrusive hash map; see map.h. */
+/* Intrusive hash map; see map.h.
+ *
+ * The table grows by linear hashing: one bucket for each node that is inserted, never all at once. With 2^n ≤ count < 2^(n+1)
+ * buckets, a hash's low n+1 bits say which one; where there is none of that number yet, the low n bits do. The next bucket
+ * to be made takes what is its own from the one that differs in bit n. Buckets lie in chunks, so that none moves. */
 #include "core/base/map.h"
 
 #include <stdlib.h>
 
-enum { BUCKETS_LEAST = 16 };
+enum {
+	CHUNK_BUCKETS = 512, /* a page */
+	CHUNKS_LEAST = 8,    /* in the directory */
+	AHEAD = 8,           /* nodes are fetched so many splits before they are needed */
+};
+
+static struct map_node **bucket_at(const struct map *map, size_t at)
+{
+	return &map->chunks[at / CHUNK_BUCKETS][at % CHUNK_BUCKETS];
+}
+
+static size_t bucket_number(const struct map *map, uint64_t hash)
+{
+	size_t at = hash & map->mask;
+	return at < map->bucket_count ? at : at & map->mask >> 1;
+}
 
 static struct map_node **bucket_of(const struct map *map, uint64_t hash)
 {
-	return &map->buckets[hash & (map->bucket_count - 1)];
+	return bucket_at(map, bucket_number(map, hash));
 }
+
+/* --- growing --- */
+
+static bool add_chunk(struct map *map)
+{
+	size_t count = map->bucket_count / CHUNK_BUCKETS;
+	if (count == map->chunk_capacity) {
+		size_t capacity = count ? 2 * count : CHUNKS_LEAST;
+		struct map_node ***larger = realloc(map->chunks, capacity * sizeof *larger);
+		if (!larger)
+			return false;
+		map->chunks = larger;
+		map->chunk_capacity = capacity;
+	}
+	map->chunks[count] = calloc(CHUNK_BUCKETS, sizeof *map->chunks[count]);
+	return map->chunks[count] != NULL;
+}
+
+/* Room for the next bucket; false: no memory. */
+static bool add_bucket(struct map *map)
+{
+	if (map->bucket_count % CHUNK_BUCKETS == 0 && !add_chunk(map))
+		return false;
+	if (map->bucket_count > map->mask)
+		map->mask = 2 * map->mask + 1;
+	map->bucket_count++;
+	return true;
+}
+
+static void split(struct map *map)
+{
+	if (!add_bucket(map))
+		return;
+	uint64_t bit = map->mask / 2 + 1;
+	size_t high = map->bucket_count - 1, low = high - bit;
+	__builtin_prefetch(*bucket_at(map, (low + AHEAD) % bit));
+	struct map_node *node = *bucket_at(map, low), **lows = bucket_at(map, low), **highs = bucket_at(map, high);
+	for (; node; node = node->next) {
+		struct map_node ***to = node->hash & bit ? &highs : &lows;
+		**to = node;
+		*to = &node->next;
+	}
+	*lows = *highs = NULL;
+}
+
+/* --- life --- */
 
 bool map_init(struct map *map, size_t expected)
 {
-	size_t count = BUCKETS_LEAST;
-	while (count < expected)
-		count *= 2;
-	*map = (struct map){ calloc(count, sizeof *map->buckets), count, 0 };
-	return map->buckets != NULL;
+	*map = (struct map){ 0 };
+	do {
+		if (!add_bucket(map)) {
+			map_finish(map);
+			return false;
+		}
+	} while (map->bucket_count < expected);
+	return true;
 }
 
 void map_finish(struct map *map)
 {
-	free(map->buckets);
-	*map = (struct map){ NULL, 0, 0 };
+	for (size_t at = 0; at < map->bucket_count; at += CHUNK_BUCKETS)
+		free(map->chunks[at / CHUNK_BUCKETS]);
+	free(map->chunks);
+	*map = (struct map){ 0 };
 }
 
-static void grow(struct map *map)
-{
-	struct map larger = { calloc(map->bucket_count * 2, sizeof *map->buckets), map->bucket_count * 2, map->size };
-	if (!larger.buckets)
-		return;
-	for (size_t i = 0; i < map->bucket_count; i++) {
-		for (struct map_node *node = map->buckets[i], *next; node; node = next) {
-			next = node->next;
-			struct map_node **bucket = bucket_of(&larger, node->hash);
-			node->next = *bucket;
-			*bucket = node;
-		}
-	}
-	free(map->buckets);
-	*map = larger;
-}
+/* --- nodes --- */
 
 void map_insert(struct map *map, struct map_node *node, uint64_t hash)
 {
 	if (map->size >= map->bucket_count)
-		grow(map);
+		split(map);
 	struct map_node **bucket = bucket_of(map, hash);
 	node->hash = hash;
 	node->next = *bucket;
@@ -88,10 +143,10 @@ struct map_node *map_walk(const struct map *map, const struct map_node *after)
 	if (after) {
 		if (after->next)
 			return after->next;
-		from = (after->hash & (map->bucket_count - 1)) + 1;
+		from = bucket_number(map, after->hash) + 1;
 	}
 	for (size_t i = from; i < map->bucket_count; i++)
-		if (map->buckets[i])
-			return map->buckets[i];
+		if (*bucket_at(map, i))
+			return *bucket_at(map, i);
 	return NULL;
 }

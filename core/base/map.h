@@ -2,7 +2,8 @@
  *
  * Open hashing over intrusive chains: the map owns its table of buckets only. The caller brings the hash (keyed,
  * wherever the key is chosen by a client) and compares keys itself: map_find() walks all nodes of one hash.
- * The table doubles as it fills; where memory for that runs out the map goes on, only slower. */
+ * The table grows a bucket at a time, so that no insertion takes longer than others, however many nodes there are; where memory
+ * for that runs out the map goes on, only slower. */
 #ifndef POSTERN_BASE_MAP_H
 #define POSTERN_BASE_MAP_H
 
@@ -18,11 +19,14 @@ struct map_node {
 };
 
 struct map {
-	struct map_node **buckets;
-	size_t bucket_count; /* a power of two */
+	struct map_node ***chunks; /* of buckets; NULL: not made */
+	size_t chunk_capacity;
+	size_t bucket_count;
+	uint64_t mask; /* one less than a power of two, and at least the last bucket's number */
 	size_t size;
 };
 
+/* With buckets for so many nodes. False: no memory; map_finish() is allowed then too. */
 MUST_USE bool map_init(struct map *map, size_t expected);
 void map_finish(struct map *map);
 void map_insert(struct map *map, struct map_node *node, uint64_t hash);

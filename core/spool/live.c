@@ -16,7 +16,7 @@ bool live_index_init(struct live_index *index)
 
 void live_index_finish(struct live_index *index)
 {
-	if (!index->map.buckets)
+	if (!index->map.chunks)
 		return;
 	for (struct map_node *node = map_walk(&index->map, NULL); node; node = map_walk(&index->map, node))
 		free(CONTAINER_OF(node, struct live, node)->state);

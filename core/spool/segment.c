@@ -30,7 +30,7 @@ static void finish_list(struct spool *spool, struct list *list)
 void segments_finish(struct spool *spool)
 {
 	struct segment_set *set = &spool->segments;
-	if (!set->by_generation.buckets)
+	if (!set->by_generation.chunks)
 		return;
 	finish_list(spool, &set->used);
 	finish_list(spool, &set->ready);
