@@ -79,11 +79,13 @@ static bool has_wide(struct slice text)
 
 static size_t take_atom(struct slice text)
 {
-	struct slice rest = text;
-	size_t size;
-	while ((size = take_class(rest, ATEXT)) || (size = take_wide(rest)))
-		rest = slice_skip(rest, size);
-	return text.size - rest.size;
+	size_t taken = 0, size;
+	do {
+		taken += take_class(slice_skip(text, taken), ATEXT);
+		size = take_wide(slice_skip(text, taken));
+		taken += size;
+	} while (size);
+	return taken;
 }
 
 static size_t take_dot_string(struct slice text)

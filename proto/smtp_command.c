@@ -1,6 +1,8 @@
 /* The table of commands; see smtp_command.h. */
 #include "proto/smtp_command.h"
 
+#include <endian.h>
+
 #include "proto/smtp_session_private.h"
 
 enum {
@@ -14,20 +16,21 @@ enum {
 #define VERB(text)                                                                                                     \
 	(AT(text, 0) | AT(text, 1) | AT(text, 2) | AT(text, 3) | AT(text, 4) | AT(text, 5) | AT(text, 6) | AT(text, 7))
 
+/* Those that come with every message first. */
 static const struct smtp_command commands[] = {
+	{ VERB("MAIL"), COMMAND_NEEDS_GREETING | COMMAND_NEEDS_SIGN_IN | COMMAND_NEEDS_ARGUMENT, SMTP_IN_TRANSACTION,
+	  OUTSIDE_TRANSACTION, smtp_run_mail, NULL },
+	{ VERB("RCPT"), COMMAND_NEEDS_GREETING | COMMAND_NEEDS_ARGUMENT, SMTP_NEEDS_SENDER,
+	  1 << SMTP_MAIL | 1 << SMTP_RCPT, smtp_run_rcpt, NULL },
+	{ VERB("BDAT"), COMMAND_NEEDS_EHLO | COMMAND_NEEDS_ARGUMENT, SMTP_NEEDS_SENDER,
+	  1 << SMTP_RCPT | 1 << SMTP_CHUNKING, smtp_run_bdat, smtp_refuse_bdat },
+	{ VERB("DATA"), COMMAND_NEEDS_GREETING | ONE_WORD, SMTP_NEEDS_SENDER, 1 << SMTP_RCPT, smtp_run_data, NULL },
 	{ VERB("EHLO"), COMMAND_NEEDS_ARGUMENT, 0, ANY_STATE, smtp_run_ehlo, NULL },
 	{ VERB("HELO"), COMMAND_NEEDS_ARGUMENT, 0, ANY_STATE, smtp_run_helo, NULL },
 	{ VERB("STARTTLS"), COMMAND_NEEDS_EHLO | ONE_WORD, SMTP_IN_TRANSACTION, OUTSIDE_TRANSACTION, smtp_run_starttls,
 	  NULL },
 	{ VERB("AUTH"), COMMAND_NEEDS_EHLO | COMMAND_NEEDS_ARGUMENT | COMMAND_LONG_LINE, SMTP_IN_TRANSACTION,
 	  OUTSIDE_TRANSACTION, smtp_run_auth, NULL },
-	{ VERB("MAIL"), COMMAND_NEEDS_GREETING | COMMAND_NEEDS_SIGN_IN | COMMAND_NEEDS_ARGUMENT, SMTP_IN_TRANSACTION,
-	  OUTSIDE_TRANSACTION, smtp_run_mail, NULL },
-	{ VERB("RCPT"), COMMAND_NEEDS_GREETING | COMMAND_NEEDS_ARGUMENT, SMTP_NEEDS_SENDER,
-	  1 << SMTP_MAIL | 1 << SMTP_RCPT, smtp_run_rcpt, NULL },
-	{ VERB("DATA"), COMMAND_NEEDS_GREETING | ONE_WORD, SMTP_NEEDS_SENDER, 1 << SMTP_RCPT, smtp_run_data, NULL },
-	{ VERB("BDAT"), COMMAND_NEEDS_EHLO | COMMAND_NEEDS_ARGUMENT, SMTP_NEEDS_SENDER,
-	  1 << SMTP_RCPT | 1 << SMTP_CHUNKING, smtp_run_bdat, smtp_refuse_bdat },
 	{ VERB("RSET"), ONE_WORD, 0, ANY_STATE, smtp_run_rset, NULL },
 	{ VERB("NOOP"), 0, 0, ANY_STATE, smtp_run_noop, NULL },
 	{ VERB("QUIT"), ONE_WORD, 0, ANY_STATE, smtp_run_quit, NULL },
@@ -45,17 +48,16 @@ static const struct smtp_command commands[] = {
 	{ VERB("CONNECT"), 0, 0, ANY_STATE, smtp_run_foreign, NULL },
 };
 
-/* A verb as one number; 0: longer than any there is. */
+/* A verb as one number; 0: longer than any there is. Without the bit that tells small letters no byte but these becomes a
+ * capital one, and there are no others in the table. */
 static uint64_t verb_key(struct slice verb)
 {
+	const uint64_t small_bits = 0x2020202020202020;
 	uint64_t key = 0;
-	if (verb.size > sizeof key)
+	if (verb.size == 0 || verb.size > sizeof key)
 		return 0;
-	for (size_t i = 0; i < verb.size; i++) {
-		uint8_t c = verb.data[i];
-		key |= (uint64_t)(c >= 'a' && c <= 'z' ? c - 32 : c) << 8 * i;
-	}
-	return key;
+	memcpy(&key, verb.data, verb.size);
+	return le64toh(key) & ~small_bits;
 }
 
 const struct smtp_command *smtp_command_find(struct slice verb)

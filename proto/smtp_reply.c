@@ -107,10 +107,12 @@ static void write_detail(struct buffer *out, struct slice detail)
 {
 	if (detail.size > LIMIT_REPLY_DETAIL_BYTES)
 		detail = slice_first(detail, LIMIT_REPLY_DETAIL_BYTES);
-	for (size_t i = 0; i < detail.size; i++) {
-		uint8_t c = detail.data[i];
-		buffer_append_byte(out, c >= ' ' && c <= '~' ? c : '?');
-	}
+	size_t from = out->size;
+	if (!buffer_append(out, detail))
+		return;
+	for (uint8_t *at = out->data + from; at < out->data + out->size; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
 }
 
 void smtp_reply_write(struct buffer *out, enum smtp_status status, struct slice detail)

@@ -6,6 +6,8 @@
 #ifndef POSTERN_BASE_CURSOR_H
 #define POSTERN_BASE_CURSOR_H
 
+#include <endian.h>
+
 #include "core/base/slice.h"
 
 struct cursor {
@@ -38,9 +40,9 @@ static inline uint64_t cursor_take_le(struct cursor *cursor, size_t bytes)
 {
 	struct slice taken = cursor_take(cursor, bytes);
 	uint64_t value = 0;
-	for (size_t i = taken.size; i-- > 0;)
-		value = value << 8 | taken.data[i];
-	return value;
+	if (taken.size)
+		memcpy(&value, taken.data, bytes);
+	return le64toh(value);
 }
 
 static inline uint64_t cursor_take_be(struct cursor *cursor, size_t bytes)
@@ -72,11 +74,11 @@ static inline uint64_t cursor_take_u64le(struct cursor *cursor)
 	return cursor_take_le(cursor, 8);
 }
 
-/* The writing side: stores `bytes` low bytes of the value, little-endian. */
+/* The writing side: stores `bytes` low bytes of the value, at most 8, little-endian. */
 static inline void store_le(uint8_t *at, uint64_t value, size_t bytes)
 {
-	for (size_t i = 0; i < bytes; i++)
-		at[i] = (uint8_t)(value >> (8 * i));
+	value = htole64(value);
+	memcpy(at, &value, bytes);
 }
 
 #endif

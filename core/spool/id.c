@@ -26,6 +26,7 @@ int64_t spool_id_time(uint64_t id)
 
 void spool_id_format(uint64_t id, char text[SPOOL_ID_TEXT_BYTES])
 {
+#pragma GCC unroll 13
 	for (int i = DIGITS; i-- > 0; id >>= DIGIT_BITS)
 		text[i] = digits[id & ((1 << DIGIT_BITS) - 1)];
 	text[DIGITS] = 0;
