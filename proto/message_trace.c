@@ -109,7 +109,7 @@ static void write_recipient(struct buffer *out, const struct message_trace *trac
 	buffer_append_byte(out, '>');
 }
 
-static void write_received(struct buffer *out, const struct message_trace *trace)
+bool message_trace_write_start(struct buffer *out, const struct message_trace *trace)
 {
 	buffer_append_text(out, "Received: ");
 	if (trace->client_address.size)
@@ -120,7 +120,15 @@ static void write_received(struct buffer *out, const struct message_trace *trace
 	buffer_append(out, trace->hostname);
 	buffer_append_text(out, " with ");
 	write_protocol(out, trace);
-	buffer_append_text(out, " id ");
+	return buffer_append_text(out, " id ");
+}
+
+static void write_received(struct buffer *out, const struct message_trace *trace)
+{
+	if (trace->start.size)
+		buffer_append(out, trace->start);
+	else if (!message_trace_write_start(out, trace))
+		return;
 	buffer_append(out, trace->id);
 	write_recipient(out, trace);
 	buffer_append_text(out, ";\r\n\t");

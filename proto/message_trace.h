@@ -13,10 +13,11 @@ struct message_trace {
 	struct slice client_address; /* "192.0.2.1", "IPv6:2001:db8::1"; empty: hidden, and the name with it
 	                                (received { client = hide }) */
 	struct slice hostname;       /* ours */
-	struct slice id;             /* the message id that the client is told too */
-	struct slice recipient;      /* for the "for" clause, a path that was parsed (address.h); empty: none (more than
+	struct slice start;      /* what message_trace_write_start() has written before; empty: it is written anew */
+	struct slice id;         /* the message id that the client is told too */
+	struct slice recipient;  /* for the "for" clause, a path that was parsed (address.h); empty: none (more than
 	                                one recipient, or hidden) */
-	const char *tls_version;     /* NULL outside TLS */
+	const char *tls_version; /* NULL outside TLS */
 	const char *tls_cipher;
 	unsigned tls_bits;
 	bool esmtp, tls, signed_in,
@@ -30,6 +31,10 @@ struct message_trace {
 /* Folded lines with CRLF, none over 998 bytes whatever the client said. False when it does not fit in `out`;
  * MESSAGE_TRACE_BYTES are enough always. */
 MUST_USE bool message_trace_write(struct buffer *out, const struct message_trace *trace);
+
+/* Its beginning, up to the id: all messages of a session have it in common, while who signed in, the client's name and `smtputf8`
+ * stay. False when it does not fit. */
+MUST_USE bool message_trace_write_start(struct buffer *out, const struct message_trace *trace);
 
 /* "Tue, 24 Nov 2026 10:11:12 +0000", at most MESSAGE_DATE_BYTES. */
 bool message_date_write(struct buffer *out, int64_t unix_us);

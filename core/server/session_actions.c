@@ -107,21 +107,10 @@ static void commit_message(struct session *session)
 		return;
 	}
 	const struct smtp_session *smtp = &session->smtp;
-	const struct config_server *config = session->server->config;
-	struct tls_facts tls = { 0 };
-	if (session->stream.tls)
-		tls_session_facts(session->stream.tls, &tls);
 	struct message_trace trace = {
-		.client_name = smtp_session_client_name(smtp),
-		.client_address = slice_of(session->client, config->received_shows_client ? session->client_size : 0),
+		.start = received_start(&session->worker->received, session,
+					(transaction->flags & ENVELOPE_SMTPUTF8) != 0),
 		.hostname = smtp->profile->hostname,
-		.tls_version = tls.version,
-		.tls_cipher = tls.cipher,
-		.tls_bits = tls.bits,
-		.esmtp = smtp->esmtp,
-		.tls = session->stream.tls != NULL,
-		.signed_in = smtp->signed_in,
-		.smtputf8 = (transaction->flags & ENVELOPE_SMTPUTF8) != 0,
 		.add_date = !(smtp->transaction.body.fields & BODY_HAS_DATE),
 		.add_message_id = !(smtp->transaction.body.fields & BODY_HAS_MESSAGE_ID),
 		.add_empty_line = (smtp->transaction.body.fields & BODY_NO_HEADER) != 0,

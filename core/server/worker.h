@@ -13,11 +13,11 @@
 #include "core/relay/queue.h"
 #include "core/server/config.h"
 #include "core/server/control.h"
+#include "core/server/received_start.h"
 #include "core/server/server_block.h"
 #include "core/spool/spool.h"
 #include "core/users/sign_in.h"
 #include "core/users/users.h"
-#include "proto/message_trace.h"
 
 /* A listening socket, inherited from the supervisor. */
 struct listener {
@@ -76,6 +76,8 @@ struct worker {
 	int64_t date_second; /* that `date` shows */
 	struct buffer date;
 	uint8_t date_storage[MESSAGE_DATE_BYTES];
+
+	struct received_start received;
 
 	/* What one session uses while it has the turn. */
 	struct buffer replies;
