@@ -21,6 +21,9 @@ enum smtp_status {
 	SMTP_MEMORY_SHORT,         /* 451 4.3.0 */
 	SMTP_SHUTDOWN,             /* 421 4.3.2 */
 	SMTP_PAUSED,               /* 421 4.3.2 */
+	SMTP_ADDRESS_FULL,         /* 421 4.7.0 connections of one address; likewise the next */
+	SMTP_NETWORK_FULL,         /* 421 4.7.0 */
+	SMTP_CONNECTS_TOO_FAST,    /* 421 4.7.0 */
 	SMTP_TOO_MANY_CONNECTIONS, /* 421 4.7.0 */
 	SMTP_TIME_OUT,             /* 421 4.4.2 */
 	SMTP_TOO_SLOW,             /* 421 4.4.2 below the minimum rate */

@@ -98,7 +98,10 @@ enum {
 	LIMIT_CONTROL_MS = 10000,        /* from connecting to the request, and to take the answer */
 
 	/* --- connection rules --- */
-	LIMIT_RULES = 16777216, /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */
+	LIMIT_RULES = 16777216,  /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */
+	LIMIT_CLIENTS = 4194304, /* addresses and networks whose connections are counted; 108 MiB with two workers */
+	LIMIT_CLIENTS_LEAST = 65536, /* so that rates are remembered of more than are connected */
+	LIMIT_TARPITTED = 4096,      /* that wait to be told that they are refused, a worker: each is a connection */
 	LIMIT_LIST_LINE_BYTES = 512, /* of a list file, without its comment: twice the longest name */
 	LIMIT_LIST_FAULTS = 5,       /* wrong lines of a list file that are told; the rest is counted */
 	LIMIT_DNS_NAME_BYTES = 253,  /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */

@@ -35,6 +35,18 @@ struct config_proxy {
 	int line;
 };
 
+/* How many connections of a client are taken, over all workers; 0: any number. Each limit has its line. */
+struct config_connect {
+	uint32_t per_address;
+	uint32_t per_network;
+	uint32_t rate;
+	uint64_t rate_ms; /* in which `rate` connections may come */
+	uint64_t tarpit;  /* 0: how long one that is refused waits for that, ms */
+	int per_address_line;
+	int per_network_line;
+	int rate_line;
+};
+
 /* All times in ms, sizes in bytes. Defaults in brackets. */
 struct config_limits {
 	uint64_t message_size; /* 36M */
@@ -72,6 +84,7 @@ struct config_server {
 	bool open_relay_meant;      /* relay { default = allow } needs open_relay = "I mean it" beside it */
 	bool received_shows_client; /* received { client = show } */
 	bool bare_lf_normalised;    /* message { bare_lf = refuse|normalise } */
+	struct config_connect connect;
 	struct config_limits limits;
 };
 

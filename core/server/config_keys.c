@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/net/address.h"
+#include "core/server/config_connect.h"
 #include "core/server/config_proxies.h"
 #include "core/server/config_set.h"
 #include "crypto/tls.h"
@@ -323,6 +324,7 @@ static const struct config_key server_keys[] = {
 	{ "proxy_protocol", .set = config_add_proxy, .many = true },
 	{ "tls", CONFIG_BLOCK, .open = open_tls, .inside = tls_keys },
 	{ "auth", CONFIG_BLOCK, .open = open_auth, .inside = auth_keys },
+	{ "connect", CONFIG_BLOCK, .open = config_open_connect, .inside = config_connect_keys },
 	{ "relay", CONFIG_BLOCK, .open = open_relay, .inside = relay_keys },
 	{ "limits", CONFIG_BLOCK, .open = open_limits, .inside = limits_keys },
 	{ "received", CONFIG_BLOCK, .open = open_same, .inside = received_keys },

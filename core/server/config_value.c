@@ -62,6 +62,24 @@ enum config_duration_status config_duration_parse(const char *text, uint64_t *ms
 	return CONFIG_DURATION_OK;
 }
 
+/* "min" is one of it; "10min" is ten. */
+static bool parse_period(struct slice text, uint64_t *ms)
+{
+	const struct unit *unit = find_unit(duration_units, text);
+	char copy[CONFIG_UNIT_TEXT_BYTES];
+	*ms = unit ? unit->factor : 0;
+	return unit ||
+	       (slice_to_text(text, copy, sizeof copy) && config_duration_parse(copy, ms) == CONFIG_DURATION_OK);
+}
+
+bool config_rate_parse(const char *text, uint64_t most, uint64_t *count, uint64_t *period_ms)
+{
+	struct slice all = slice_from_text(text);
+	size_t slash = slice_find(all, '/');
+	return slash < all.size && slice_parse_number(slice_first(all, slash), most, count) && *count > 0 &&
+	       parse_period(slice_skip(all, slash + 1), period_ms) && *period_ms > 0;
+}
+
 static void format_with_unit(uint64_t number, const struct unit *units, char text[CONFIG_UNIT_TEXT_BYTES])
 {
 	const struct unit *unit = units;

@@ -13,6 +13,9 @@ enum config_duration_status { CONFIG_DURATION_OK, CONFIG_DURATION_NO_UNIT, CONFI
 /* "500ms", "60s", "5min", "1h", "7d"; "0" alone needs no unit. */
 MUST_USE enum config_duration_status config_duration_parse(const char *text, uint64_t *ms);
 
+/* "30/min", "500/h", "100/10min": a number from 1 to `most`, and the time in which so many may come. */
+MUST_USE bool config_rate_parse(const char *text, uint64_t most, uint64_t *count, uint64_t *period_ms);
+
 /* The other way, in the largest unit that holds the number whole: "36M", "5min". */
 enum { CONFIG_UNIT_TEXT_BYTES = 32 };
 void config_size_format(uint64_t bytes, char text[CONFIG_UNIT_TEXT_BYTES]);

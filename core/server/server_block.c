@@ -1,6 +1,15 @@
 /* What the sessions of a server block share; see server_block.h. */
 #include "core/server/server_block.h"
 
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "core/base/clock.h"
+#include "core/base/limits.h"
+#include "crypto/secret.h"
+
+enum { CLIENT_ENTRIES_PER_CONNECTION = 8 };
+
 static struct smtp_profile make_profile(const struct config_server *config, enum listener_mode mode)
 {
 	return (struct smtp_profile){
@@ -62,6 +71,11 @@ bool server_block_init(struct server_block *block, const struct config_server *c
 		.plain_profile = make_profile(config, LISTENER_PLAIN),
 		.starttls_profile = make_profile(config, LISTENER_STARTTLS),
 		.tls_profile = make_profile(config, LISTENER_TLS),
+		.client_limits = {
+			.per_address = config->connect.per_address,
+			.per_network = config->connect.per_network,
+			.rate = { config->connect.rate, config->connect.rate_ms * CLOCK_NS_PER_MS },
+		},
 		.relay = { .authenticated = config->relay_authenticated, .everybody = config->relay_default },
 	};
 	if (make_proxies(block, error) && load_certificates(block, ticket_secret, error))
@@ -70,8 +84,46 @@ bool server_block_init(struct server_block *block, const struct config_server *c
 	return false;
 }
 
+/* For all clients that can be there at once, whatever their networks, and as many times more that a set is hardly ever full
+ * of open ones. Memory is taken as it is used. */
+static uint32_t client_entries(uint32_t connections, unsigned workers)
+{
+	uint64_t entries = (uint64_t)connections * workers * CLIENT_ENTRIES_PER_CONNECTION;
+	if (entries < LIMIT_CLIENTS_LEAST)
+		return LIMIT_CLIENTS_LEAST;
+	return entries < LIMIT_CLIENTS ? (uint32_t)entries : LIMIT_CLIENTS;
+}
+
+bool server_block_count_clients(struct server_block *block, unsigned workers, struct error *error)
+{
+	const struct client_limits *limits = &block->client_limits;
+	if (!limits->per_address && !limits->per_network && !limits->rate.count)
+		return true;
+	struct clients_settings settings = {
+		.entries = client_entries(block->config->limits.connections, workers),
+		.workers = workers,
+	};
+	secret_random(settings.secret, sizeof settings.secret);
+	block->clients_bytes = clients_bytes(&settings);
+	void *memory = mmap(NULL, block->clients_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return error_set_errno(error, errno, "no memory to count the clients of server '%s'",
+				       block->config->name);
+	block->clients = clients_init(memory, &settings);
+	return true;
+}
+
+void server_block_forget_worker(struct server_block *block, unsigned worker)
+{
+	if (block->clients)
+		clients_forget_worker(block->clients, worker);
+}
+
 void server_block_finish(struct server_block *block)
 {
+	if (block->clients)
+		munmap(block->clients, block->clients_bytes);
+	block->clients = NULL;
 	tls_context_destroy(block->tls);
 	block->tls = NULL;
 	radix_destroy(block->proxies);

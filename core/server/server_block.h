@@ -1,7 +1,9 @@
-/* A `server NAME { … }` block as it runs: what its sessions share. Made before fork(), read-only after. */
+/* A `server NAME { … }` block as it runs: what its sessions share. Made before fork(), read-only after but for what says
+ * that it is of all workers. */
 #ifndef POSTERN_SERVER_SERVER_BLOCK_H
 #define POSTERN_SERVER_SERVER_BLOCK_H
 
+#include "core/net/clients.h"
 #include "core/net/radix.h"
 #include "core/policy/relay.h"
 #include "core/server/config.h"
@@ -15,6 +17,9 @@ struct server_block {
 	struct smtp_profile starttls_profile;
 	struct smtp_profile tls_profile;
 	struct relay_rules relay;
+	struct client_limits client_limits;
+	struct clients *clients; /* in memory of all workers; NULL: nothing is limited */
+	size_t clients_bytes;
 	struct radix_tree *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
 };
 
@@ -23,6 +28,12 @@ struct server_block {
 MUST_USE bool server_block_init(struct server_block *block, const struct config_server *config,
 				const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error);
 void server_block_finish(struct server_block *block);
+
+/* Makes the table of clients that so many workers share, where one is needed; without it, no limit of clients holds. */
+MUST_USE bool server_block_count_clients(struct server_block *block, unsigned workers, struct error *error);
+
+/* That worker is dead: its connections count no more. */
+void server_block_forget_worker(struct server_block *block, unsigned worker);
 
 /* Does a connection from there begin with a PROXY header? */
 static inline bool server_block_is_proxy(const struct server_block *block, const struct net_address *address)

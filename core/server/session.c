@@ -60,7 +60,7 @@ void session_drain(struct session *session)
 {
 	if (session->phase == SESSION_CLOSING || session->ending)
 		return;
-	if (session->phase == SESSION_PROXY || session->phase == SESSION_HANDSHAKE)
+	if (session->phase == SESSION_PROXY || session->phase == SESSION_TARPIT || session->phase == SESSION_HANDSHAKE)
 		session_abort(session);
 	else
 		make_ready(session);
@@ -95,12 +95,14 @@ static void refuse(struct session *session, enum smtp_status status)
 	session_say_goodbye(session, status);
 }
 
-/* Who is over the limit of connections, and who comes while the server is paused. That may be inside TLS: a handshake
+/* Who is over a limit of clients or the limit of connections, and who comes while the server is paused. That may be inside TLS: a handshake
  * is worth that a mail program says why it could not send, and that it should be tried again. */
 static void refuse_unwelcome(struct session *session)
 {
 	struct worker *worker = session->worker;
-	if (session->refused) {
+	if (session->turned_away) {
+		refuse(session, session_turned_away_status(session));
+	} else if (session->refused) {
 		log_overload(worker, session->server->config);
 		refuse(session, SMTP_TOO_MANY_CONNECTIONS);
 	} else if (server_states_is_paused(worker->states, place_of(worker, session->server))) {
@@ -108,7 +110,7 @@ static void refuse_unwelcome(struct session *session)
 	}
 }
 
-static void greet(struct session *session)
+void session_greet(struct session *session)
 {
 	const struct config_limits *limits = &session->server->config->limits;
 	if (session->smtp.profile->sign_in_required)
@@ -135,7 +137,7 @@ static void tls_is_open(struct session *session)
 		log_end(&line);
 	}
 	if (!session->greeted) {
-		greet(session);
+		session_greet(session);
 		return;
 	}
 	session->phase = SESSION_WAITING;
@@ -156,6 +158,10 @@ static void peer_ended(struct session *session)
 {
 	if (session->phase == SESSION_PROXY) {
 		session_miss_proxy_header(session, "the connection ended inside the PROXY header");
+		return;
+	}
+	if (session->phase == SESSION_TARPIT) {
+		session_abort(session);
 		return;
 	}
 	session->ending = true;
@@ -183,6 +189,7 @@ static void destroy(struct session *session)
 	if (session->held.data)
 		session_free_held(session);
 	free(session->login);
+	session_leave_counts(session);
 	list_remove(&session->ready);
 	list_remove(&session->link);
 	server_states_count(worker->states, worker->number, place_of(worker, session->server), -1);
@@ -236,15 +243,12 @@ void session_set_client(struct session *session, const struct net_address *addre
 	session->client_size = (uint8_t)strlen(session->client);
 }
 
-static bool begins_with_tls(const struct session *session)
-{
-	return session->smtp.profile == &session->server->tls_profile;
-}
-
 void session_admit(struct session *session)
 {
-	if (!begins_with_tls(session)) {
-		greet(session);
+	if (!session_is_taken(session))
+		return;
+	if (!session_begins_with_tls(session)) {
+		session_greet(session);
 		return;
 	}
 	struct tls_session *tls = tls_accept_create(session->server->tls);
@@ -262,12 +266,12 @@ static void begin(struct session *session)
 {
 	bool proxied = server_block_is_proxy(session->server, &session->peer);
 	session->phase = SESSION_PROXY;
-	if (!proxied && begins_with_tls(session))
+	if (!proxied && session_begins_with_tls(session))
 		session_admit(session);
 	stream_start(&session->stream);
 	if (proxied)
 		session_arm(session);
-	else if (!begins_with_tls(session))
+	else if (!session_begins_with_tls(session))
 		session_admit(session);
 }
 

@@ -20,6 +20,7 @@ struct session_sign_in {
 /* What the session's timer is for; the limits are the server block's. */
 enum session_phase {
 	SESSION_PROXY,     /* the proxy's header: total */
+	SESSION_TARPIT,    /* refused, and not yet told so */
 	SESSION_HANDSHAKE, /* TLS: total */
 	SESSION_IDLE,      /* between commands */
 	SESSION_COMMAND,   /* a line has begun: total until it is whole */
@@ -59,6 +60,8 @@ struct session {
 	uint32_t messages;    /* accepted */
 	uint32_t text_bytes;  /* received since the rate was looked at */
 	struct net_address peer; /* the client: of a proxy's connection, whom it stands for once its header is there */
+	struct client_ticket ticket; /* where it is counted */
+	uint8_t turned_away;         /* enum client_verdict */
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
 	uint8_t waiting_commits;           /* in `commits` */
@@ -67,6 +70,7 @@ struct session {
 	bool held_large;                   /* `held` is a large buffer */
 	bool skipping_line;                /* an over-long line was refused: drop up to its end */
 	bool greeted;
+	bool tarpitted; /* counted in worker->tarpitted */
 	bool refused;   /* over the limit of connections: 421 is the greeting */
 	bool start_tls; /* once everything before it is answered */
 	bool ending;    /* the engine is done, or the peer: close when all is answered */

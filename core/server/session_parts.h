@@ -1,4 +1,5 @@
 /* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
+ * session_admission.c (limits of clients),
  * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
  * session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
@@ -10,8 +11,25 @@
 /* Who the client is, for logs, Received fields and judging. */
 void session_set_client(struct session *session, const struct net_address *address);
 
-/* The client is known: TLS begins, or the client is greeted. */
+/* The client is known: TLS begins, or the client is greeted, or it is one too many. */
 void session_admit(struct session *session);
+
+/* Counts the client's connection. False: it is over a limit, and its end has begun or waits for the tarpit's. */
+MUST_USE bool session_is_taken(struct session *session);
+
+/* What one who is over a limit is told, and the telling; the session ends with it. */
+enum smtp_status session_turned_away_status(const struct session *session);
+void session_turn_away(struct session *session);
+
+/* The session ends: nothing counts it any more. */
+void session_leave_counts(struct session *session);
+
+void session_greet(struct session *session);
+
+static inline bool session_begins_with_tls(const struct session *session)
+{
+	return session->smtp.profile == &session->server->tls_profile;
+}
 
 /* One line a second of a kind, since connections come in crowds under load, when lines are dear. `last_second` is the kind's own. */
 MUST_USE bool session_log_is_due(const struct worker *worker, int64_t *last_second);

@@ -14,6 +14,8 @@ static uint64_t phase_limit_ms(const struct session *session)
 		return limits->proxy_header;
 	case SESSION_HANDSHAKE:
 		return limits->handshake;
+	case SESSION_TARPIT:
+		return session->server->config->connect.tarpit;
 	case SESSION_IDLE:
 		return limits->idle;
 	case SESSION_COMMAND:
@@ -85,6 +87,9 @@ void session_time_is_up(struct timer *timer)
 		break;
 	case SESSION_PROXY:
 		session_miss_proxy_header(session, "no whole PROXY header came in time (limits { proxy_header })");
+		return;
+	case SESSION_TARPIT:
+		session_turn_away(session);
 		return;
 	case SESSION_HANDSHAKE:
 	case SESSION_WAITING:

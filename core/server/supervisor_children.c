@@ -113,6 +113,14 @@ static void log_death(const struct child *child, int status)
 			    child->number, (int)child->pid, WEXITSTATUS(status));
 }
 
+/* What a dead worker counted in memory of all. A lane without listeners counts nothing. */
+static void forget_worker(struct supervisor *supervisor, unsigned number)
+{
+	server_states_forget_worker(supervisor->states, number);
+	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
+		server_block_forget_worker(&supervisor->servers[i], number);
+}
+
 void supervisor_reap(struct supervisor *supervisor)
 {
 	int status;
@@ -129,7 +137,7 @@ void supervisor_reap(struct supervisor *supervisor)
 			log_death(child, status);
 		}
 		if (child->kind == CHILD_WORKER)
-			server_states_forget_worker(supervisor->states, child->number);
+			forget_worker(supervisor, child->number);
 		child->pid = 0;
 		child->ready = false;
 	}

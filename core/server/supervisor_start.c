@@ -24,7 +24,8 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 	supervisor->states = server_states_create(error);
 	bool good = supervisor->servers && supervisor->states;
 	for (size_t i = 0; good && i < config->server_count; i++)
-		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error);
+		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error) &&
+		       server_block_count_clients(&supervisor->servers[i], config->workers, error);
 	secret_wipe(secret, sizeof secret);
 	return good;
 }

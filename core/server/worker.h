@@ -43,6 +43,13 @@ struct worker_settings {
 	uint32_t compaction_ms;
 };
 
+/* Of the last second: connections that were refused for a limit of clients, told in the log and beyond that. */
+struct worker_refusals {
+	int64_t second;
+	uint32_t told;
+	uint32_t untold;
+};
+
 struct worker {
 	struct loop *loop;
 	const struct config *config;
@@ -68,7 +75,9 @@ struct worker {
 	struct list live;          /* all sessions */
 	struct list ready;         /* sessions to go on with after this turn */
 	struct list spool_waiters; /* sessions that wait for the spool to be less busy */
-	size_t commits;            /* transactions with something running in the spool */
+	uint32_t tarpitted;        /* sessions that wait to be told that they are refused */
+	struct worker_refusals refusals;
+	size_t commits; /* transactions with something running in the spool */
 	uint64_t next_session;
 	bool draining;
 	struct timer drain_deadline;

@@ -39,6 +39,8 @@ static const char full_text[] =
 	"    received { client = hide }\n"
 	"    message { bare_lf = normalise }\n"
 	"    proxy_protocol = { \"10.0.0.5\", \"2001:DB8::/64\" }\n"
+	"    connect { per_address = 50 per_network = 500\n"
+	"              rate = \"30/min\" tarpit = 5s }\n"
 	"}\n"
 	"server second { hostname = localhost listen = \"127.0.0.1:25 plain\"\n"
 	"    relay { default = allow open_relay = \"I mean it\" } }\n"
@@ -125,6 +127,22 @@ static void assert_limits_equal(const struct config_limits *a, const struct conf
 	assert_int_equal(a->data_grace, b->data_grace);
 }
 
+static void limits_of_clients_are_read(void **state)
+{
+	(void)state;
+	struct config *config = parse_right(full_text, "/etc/postern.conf");
+	const struct config_connect *given = &config->servers[0].connect, *none = &config->servers[1].connect;
+	assert_int_equal(given->per_address, 50);
+	assert_int_equal(given->per_network, 500);
+	assert_int_equal(given->rate, 30);
+	assert_int_equal(given->rate_ms, 60000);
+	assert_int_equal(given->tarpit, 5000);
+	assert_int_equal(given->per_network_line, given->per_address_line);
+	assert_int_equal(given->rate_line, given->per_address_line + 1);
+	assert_int_equal(none->per_address + none->per_network + none->rate + none->tarpit, 0);
+	config_free(config);
+}
+
 static void limits_are_read_and_have_defaults(void **state)
 {
 	(void)state;
@@ -190,7 +208,7 @@ static void routes_are_read(void **state)
 	assert_string_equal(routes[1].maildir, "/etc/all");
 	assert_string_equal(routes[2].domain, "*");
 	assert_int_equal(routes[2].kind, ROUTE_HOLD);
-	assert_int_equal(routes[2].line, 28);
+	assert_int_equal(routes[2].line, 30);
 	assert_string_equal(routes[2].file, "/etc/postern.conf");
 	config_free(config);
 }
@@ -310,6 +328,15 @@ static const struct {
 	  "f:3: proxy_protocol = \"proxy.example\": \"proxy.example\" is not an address; write it in numbers, like "
 	  "192.0.2.1 or 2001:db8::1\n" },
 
+	/* --- limits of clients --- */
+	{ SERVER("connect { per_address = 0\nper_adress = 1 rate = 30\ntarpit = 2min }"),
+	  "f:2: per_address = \"0\": must be a whole number from 1 to 1000000\n"
+	  "f:3: unknown 'per_adress' in 'connect'; did you mean 'per_address'?\n"
+	  "f:3: 'per_address' is given twice; first on line 2\n"
+	  "f:3: rate = \"30\": not a rate; write how many connections in which time, like 30/min, 500/h or 100/10min, "
+	  "of at most a day\n"
+	  "f:4: tarpit = \"2min\": must be from 0ms to 1min\n" },
+
 	/* --- contradictions --- */
 	{ "data = d delivery { route \"*\" { hold = yes } }\nserver a { }",
 	  "f:2: server 'a' has no hostname; it is what clients are greeted with\n"
@@ -423,6 +450,13 @@ static void sizes_and_durations_have_units(void **state)
 	assert_int_equal(config_duration_parse("99999999999999999999h", &number), CONFIG_DURATION_WRONG);
 	assert_int_equal(config_duration_parse("min", &number), CONFIG_DURATION_WRONG);
 	assert_int_equal(config_duration_parse("", &number), CONFIG_DURATION_WRONG);
+	uint64_t period;
+	assert_true(config_rate_parse("30/min", 100, &number, &period) && number == 30 && period == 60000);
+	assert_true(config_rate_parse("100/10s", 100, &number, &period) && number == 100 && period == 10000);
+	static const char *const none[] = { "101/min", "0/min", "/min",    "30/",    "30",     "30/0",
+					    "30/0s",   "30/5",  "30/week", "-1/min", "30 /min" };
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_false(config_rate_parse(none[i], 100, &number, &period));
 	config_size_format(36 << 20, text);
 	assert_string_equal(text, "36M");
 	config_size_format(1025, text);
@@ -467,6 +501,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outermost_settings_are_read),
 		cmocka_unit_test(server_blocks_are_read),
+		cmocka_unit_test(limits_of_clients_are_read),
 		cmocka_unit_test(limits_are_read_and_have_defaults),
 		cmocka_unit_test(proxies_are_read),
 		cmocka_unit_test(routes_are_read),
