@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/micro.h"
 #include "bench/report.h"
 #include "bench/run.h"
 #include "bench/sink.h"
@@ -15,7 +16,7 @@ enum { EXIT_GOOD = 0, EXIT_ERRORS = 1, EXIT_USAGE = 64 };
 struct subcommand {
 	const char *name;
 	enum command command;
-	const struct scenario *scenario; /* NULL: the sink */
+	const struct scenario *scenario; /* NULL: no load */
 	const char *help;
 };
 
@@ -26,6 +27,7 @@ static const struct subcommand subcommands[] = {
 	{ "login", COMMAND_LOGIN, &scenario_login, "connect, TLS, EHLO, AUTH, QUIT; again and again" },
 	{ "idle", COMMAND_IDLE, &scenario_idle, "open many connections, sign in, hold them, then ask each with NOOP" },
 	{ "sink", COMMAND_SINK, NULL, "be a server that does TLS and answers yes to everything, and stores nothing" },
+	{ "micro", COMMAND_MICRO, NULL, "no server: what tables of rules cost, to make and to ask" },
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
@@ -111,5 +113,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "postern-bench: the system has no randomness\n");
 		return EXIT_ERRORS;
 	}
+	if (subcommand->command == COMMAND_MICRO)
+		return micro_run(&options);
 	return subcommand->scenario ? run_scenario(&options, subcommand->scenario) : sink_run(&options);
 }

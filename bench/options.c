@@ -98,7 +98,9 @@ static const struct option_row rows[] = {
 	{ "--workers", "N", "processes to share the work (default 1; idle: as descriptors need)", ALL, OPTION_NUMBER,
 	  AT(workers), 1, OPTIONS_WORKERS_MOST },
 	{ "--loop", "KIND", "io_uring, epoll or auto (default)", ALL, OPTION_CHOICE, AT(loop), 0, 0, loops },
-	{ "--json", NULL, "report as JSON on standard output", LOADS, OPTION_SET, AT(json), 1 },
+	{ "--rules", "N", "in each table (default: 1000, 100000 and 1000000, one after the other)", COMMAND_MICRO,
+	  OPTION_NUMBER, AT(rules), 1, OPTIONS_RULES_MOST },
+	{ "--json", NULL, "report as JSON on standard output", LOADS | COMMAND_MICRO, OPTION_SET, AT(json), 1 },
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -273,6 +275,8 @@ bool options_parse(struct options *options, enum command command, int argc, char
 		if (!store(options, row, argument))
 			return error_set(error, "%s: \"%s\" is not a good %s", row->name, argument, row->argument);
 	}
+	if (command == COMMAND_MICRO)
+		return true;
 	if (command != COMMAND_SINK && !options->duration_ms && !options->count)
 		options->duration_ms = command == COMMAND_IDLE ? 1000 : 10000;
 	if (!options->workers && command != COMMAND_IDLE)

@@ -8,7 +8,14 @@
 #include "core/base/error.h"
 
 /* Subcommands, as bits: an option says which of them it belongs to. */
-enum command { COMMAND_SESSION = 1, COMMAND_STREAM = 2, COMMAND_LOGIN = 4, COMMAND_IDLE = 8, COMMAND_SINK = 16 };
+enum command {
+	COMMAND_SESSION = 1,
+	COMMAND_STREAM = 2,
+	COMMAND_LOGIN = 4,
+	COMMAND_IDLE = 8,
+	COMMAND_SINK = 16,
+	COMMAND_MICRO = 32
+};
 
 enum security { SECURITY_TLS, SECURITY_STARTTLS, SECURITY_PLAIN };
 
@@ -20,6 +27,7 @@ enum {
 	OPTIONS_MESSAGE_BYTES_MOST = 256 * 1024 * 1024,
 	OPTIONS_RECIPIENTS_MOST = 1000,
 	OPTIONS_PIPELINE_MOST = 1000,
+	OPTIONS_RULES_MOST = 10000000,
 };
 
 /* Texts are those of argv. Numbers are 64 bits wide, whatever they count, so that one table can fill them. */
@@ -61,6 +69,8 @@ struct options {
 	uint64_t workers;
 	uint64_t loop; /* enum loop_kind */
 	uint64_t json; /* a flag */
+
+	uint64_t rules; /* micro; 0: several */
 
 	/* the sink */
 	const char *listen;     /* plain, with STARTTLS where there is a certificate */
