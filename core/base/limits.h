@@ -104,7 +104,11 @@ enum {
 	LIMIT_TARPITTED = 4096,      /* that wait to be told that they are refused, a worker: each is a connection */
 	LIMIT_LIST_LINE_BYTES = 512, /* of a list file, without its comment: twice the longest name */
 	LIMIT_LIST_FAULTS = 5,       /* wrong lines of a list file that are told; the rest is counted */
-	LIMIT_DNS_NAME_BYTES = 253,  /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */
+	LIMIT_WRITTEN_RULES =
+		4096, /* in one block of the configuration, each compared with those before; lists have files */
+	LIMIT_RULE_FILES = 64,      /* of a server block */
+	LIMIT_NAME_SERVERS = 8,     /* of a server block; further ones are hardly ever asked */
+	LIMIT_DNS_NAME_BYTES = 253, /* RFC 1035 §2.3.4: 255 in a message, where each label has a length before it */
 	LIMIT_DNS_LABEL_BYTES = 63,
 	LIMIT_DNS_LABELS = 127, /* of one byte each */
 	LIMIT_PROXIES =

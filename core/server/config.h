@@ -11,6 +11,7 @@
 #include "core/io/loop.h"
 #include "core/net/prefix.h"
 #include "core/relay/route.h"
+#include "core/server/config_access.h"
 
 enum listener_mode { LISTENER_PLAIN, LISTENER_STARTTLS, LISTENER_TLS };
 
@@ -33,18 +34,6 @@ struct config_certificate {
 struct config_proxy {
 	struct net_prefix prefix;
 	int line;
-};
-
-/* How many connections of a client are taken, over all workers; 0: any number. Each limit has its line. */
-struct config_connect {
-	uint32_t per_address;
-	uint32_t per_network;
-	uint32_t rate;
-	uint64_t rate_ms; /* in which `rate` connections may come */
-	uint64_t tarpit;  /* 0: how long one that is refused waits for that, ms */
-	int per_address_line;
-	int per_network_line;
-	int rate_line;
 };
 
 /* All times in ms, sizes in bytes. Defaults in brackets. */
@@ -75,16 +64,15 @@ struct config_server {
 	struct config_certificate *certificates; /* [0] is the default */
 	size_t certificate_count;
 	uint16_t tls_min_version; /* TLS_VERSION_1_2 */
-	int auth_line;            /* of the block, 0: not written; likewise relay_line */
+	int auth_line;            /* of the block, 0: not written */
 	unsigned mechanisms;      /* SASL_… bits; {PLAIN, LOGIN} */
 	bool plaintext_sign_in;   /* no */
-	int relay_line;
-	bool relay_authenticated;   /* allow */
-	bool relay_default;         /* deny */
-	bool open_relay_meant;      /* relay { default = allow } needs open_relay = "I mean it" beside it */
+	bool anonymous;           /* no: who has not signed in may send to recipients that are delivered here */
+	struct config_connect connect;
+	struct config_relay relay;
+	struct config_dns dns;
 	bool received_shows_client; /* received { client = show } */
 	bool bare_lf_normalised;    /* message { bare_lf = refuse|normalise } */
-	struct config_connect connect;
 	struct config_limits limits;
 };
 

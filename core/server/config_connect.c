@@ -1,21 +1,22 @@
 /* The limits of clients in a configuration; see config_connect.h. */
 #include "core/server/config_connect.h"
 
+#include "core/server/config_access_keys.h"
 #include "core/server/config_set.h"
 #include "core/server/config_value.h"
 
 enum {
 	CONNECTIONS_MOST = 1000000, /* of an address or network: more than a server block takes */
 	RATE_MOST = 1000000,
-	DAY_MS = 24 * 3600 * 1000,
 	TARPIT_MOST_MS = 60 * 1000, /* clients give up after some minutes, and each that waits costs memory */
 };
 
 void *config_open_connect(struct config_reading *reading, const struct config_statement *statement, void *outer)
 {
 	(void)reading;
-	(void)statement;
-	return &((struct config_server *)outer)->connect;
+	struct config_connect *connect = &((struct config_server *)outer)->connect;
+	connect->line = statement->line;
+	return connect;
 }
 
 static void set_per_address(struct config_reading *reading, const struct config_given *given)
@@ -45,15 +46,24 @@ static void set_rate(struct config_reading *reading, const struct config_given *
 	connect->rate_line = given->value->line;
 }
 
-#define FIELD(member)                                                                                                  \
-	.offset = offsetof(struct config_connect, member), .width = sizeof(((struct config_connect *)NULL)->member)
+static const struct config_choice unknown_names[] = { { "allow", CONFIG_UNKNOWN_ALLOW },
+						      { "deny", CONFIG_UNKNOWN_DENY },
+						      { NULL } };
+
+#define CONNECT(member) FIELD(config_connect, member)
+#define RULES           .offset = offsetof(struct config_connect, rules), .many = true
 
 /* clang-format off */
 const struct config_key config_connect_keys[] = {
-	{ "per_address", .set = set_per_address, FIELD(per_address), .least = 1, .most = CONNECTIONS_MOST },
-	{ "per_network", .set = set_per_network, FIELD(per_network), .least = 1, .most = CONNECTIONS_MOST },
+	{ "default", .set = config_set_told_choice, CONNECT(default_allow.value), .choices = config_allow_deny },
+	{ "allow", .set = config_add_allow, RULES },
+	{ "deny", .set = config_add_deny, RULES },
+	{ "lists", .set = config_add_rule_file, RULES },
+	{ "unknown_name", .set = config_set_told_choice, CONNECT(unknown_name.value), .choices = unknown_names },
+	{ "per_address", .set = set_per_address, CONNECT(per_address), .least = 1, .most = CONNECTIONS_MOST },
+	{ "per_network", .set = set_per_network, CONNECT(per_network), .least = 1, .most = CONNECTIONS_MOST },
 	{ "rate", .set = set_rate },
-	{ "tarpit", .set = config_set_duration, FIELD(tarpit), .least = 0, .most = TARPIT_MOST_MS },
+	{ "tarpit", .set = config_set_duration, CONNECT(tarpit), .least = 0, .most = TARPIT_MOST_MS },
 	{ NULL },
 };
 /* clang-format on */

@@ -6,19 +6,12 @@
 
 #include "core/base/log.h"
 #include "core/net/address.h"
+#include "core/server/config_access_keys.h"
 #include "core/server/config_connect.h"
 #include "core/server/config_proxies.h"
 #include "core/server/config_set.h"
 #include "crypto/tls.h"
 #include "proto/sasl.h"
-
-static void set_open_relay(struct config_reading *reading, const struct config_given *given)
-{
-	if (strcmp(given->value->text, "I mean it") == 0)
-		config_store_number(given, true);
-	else
-		config_given_problem(reading, given, "there is one value for it: \"I mean it\"");
-}
 
 /* The folder is absolute; %d and %u are the delivery's to fill in. */
 static void set_maildir(struct config_reading *reading, const struct config_given *given)
@@ -123,7 +116,6 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 		.line = statement->line,
 		.tls_min_version = TLS_VERSION_1_2,
 		.mechanisms = SASL_PLAIN | SASL_LOGIN,
-		.relay_authenticated = true,
 		.received_shows_client = true,
 		.limits = {
 			.message_size = 36 * 1024 * 1024,
@@ -140,6 +132,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 			.data_grace = 30 * 1000,
 		},
 	};
+	config_access_set_defaults(server);
 	if (!server->name)
 		return out_of_memory(reading, statement);
 	config->server_count++;
@@ -183,13 +176,6 @@ static void *open_auth(struct config_reading *reading, const struct config_state
 {
 	(void)reading;
 	((struct config_server *)outer)->auth_line = statement->line;
-	return outer;
-}
-
-static void *open_relay(struct config_reading *reading, const struct config_statement *statement, void *outer)
-{
-	(void)reading;
-	((struct config_server *)outer)->relay_line = statement->line;
 	return outer;
 }
 
@@ -243,7 +229,6 @@ static void set_hold(struct config_reading *reading, const struct config_given *
 /* --- the tables --- */
 
 static const struct config_choice yes_no[] = { { "yes", true }, { "no", false }, { NULL } };
-static const struct config_choice allow_deny[] = { { "allow", true }, { "deny", false }, { NULL } };
 static const struct config_choice show_hide[] = { { "show", true }, { "hide", false }, { NULL } };
 static const struct config_choice bare_lf[] = { { "refuse", false }, { "normalise", true }, { NULL } };
 static const struct config_choice tls_versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL } };
@@ -254,14 +239,6 @@ static const struct config_choice loops[] = {
 static const struct config_choice log_levels[] = {
 	{ "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN }, { "error", LOG_ERROR }, { NULL }
 };
-
-enum {
-	SECOND_MS = 1000,
-	HOUR_MS = 3600 * 1000,
-	DAY_MS = 24 * HOUR_MS,
-};
-
-#define FIELD(type, member) .offset = offsetof(struct type, member), .width = sizeof(((struct type *)NULL)->member)
 
 /* clang-format off */
 static const struct config_key sni_keys[] = {
@@ -280,14 +257,8 @@ static const struct config_key tls_keys[] = {
 
 static const struct config_key auth_keys[] = {
 	{ "mechanisms", .set = config_add_choice_bit, FIELD(config_server, mechanisms), .many = true, .choices = mechanisms },
+	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
 	{ "plaintext", .set = config_set_choice, FIELD(config_server, plaintext_sign_in), .choices = yes_no },
-	{ NULL },
-};
-
-static const struct config_key relay_keys[] = {
-	{ "authenticated", .set = config_set_choice, FIELD(config_server, relay_authenticated), .choices = allow_deny },
-	{ "default", .set = config_set_choice, FIELD(config_server, relay_default), .choices = allow_deny },
-	{ "open_relay", .set = set_open_relay, FIELD(config_server, open_relay_meant) },
 	{ NULL },
 };
 
@@ -325,7 +296,8 @@ static const struct config_key server_keys[] = {
 	{ "tls", CONFIG_BLOCK, .open = open_tls, .inside = tls_keys },
 	{ "auth", CONFIG_BLOCK, .open = open_auth, .inside = auth_keys },
 	{ "connect", CONFIG_BLOCK, .open = config_open_connect, .inside = config_connect_keys },
-	{ "relay", CONFIG_BLOCK, .open = open_relay, .inside = relay_keys },
+	{ "relay", CONFIG_BLOCK, .open = config_open_relay, .inside = config_relay_keys },
+	{ "dns", CONFIG_BLOCK, .open = config_open_dns, .inside = config_dns_keys },
 	{ "limits", CONFIG_BLOCK, .open = open_limits, .inside = limits_keys },
 	{ "received", CONFIG_BLOCK, .open = open_same, .inside = received_keys },
 	{ "message", CONFIG_BLOCK, .open = open_same, .inside = message_keys },

@@ -49,6 +49,15 @@ struct config_key {
 	const struct config_key *inside;
 };
 
+/* Where a key's value goes. */
+#define FIELD(type, member) .offset = offsetof(struct type, member), .width = sizeof(((struct type *)NULL)->member)
+
+enum {
+	SECOND_MS = 1000,
+	HOUR_MS = 3600 * 1000,
+	DAY_MS = 24 * HOUR_MS,
+};
+
 extern const struct config_key config_root_keys[];
 
 /* Sets the defaults of what no key was given for. */

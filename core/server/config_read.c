@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/server/config_access_keys.h"
 #include "core/server/config_keys.h"
 #include "core/server/config_rules.h"
 #include "core/server/config_source.h"
@@ -261,6 +262,7 @@ static void server_finish(struct config_server *server)
 		free(server->certificates[i].certificate);
 		free(server->certificates[i].key);
 	}
+	config_access_finish(server);
 	free(server->listeners);
 	free(server->proxies);
 	free(server->certificates);

@@ -48,18 +48,40 @@ static void check_certificates(const struct config_server *server, struct config
 	}
 }
 
-/* Mail without a sign-in goes nowhere in such a server. */
-static bool needs_sign_in(const struct config_server *server)
+/* --- who may --- */
+
+static bool has_allow(const struct config_rules *rules)
 {
-	return !server->relay_default;
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->list[i].allow)
+			return true;
+	for (size_t i = 0; i < rules->file_count; i++)
+		if (rules->files[i].allow)
+			return true;
+	return false;
 }
 
-static void check_sign_in(const struct config_server *server, struct config_problems *problems)
+static bool delivers_here(const struct config *config)
 {
-	if (!needs_sign_in(server))
+	for (size_t i = 0; i < config->routes.count; i++)
+		if (config->routes.routes[i].kind == ROUTE_MAILDIR)
+			return true;
+	return false;
+}
+
+/* Is there mail that is taken from somebody who has not signed in? */
+static bool takes_from_outsiders(const struct config_server *server)
+{
+	return server->relay.default_allow.value || has_allow(&server->relay.rules) || server->anonymous;
+}
+
+static void check_sign_in(const struct config *config, const struct config_server *server,
+			  struct config_problems *problems)
+{
+	if (takes_from_outsiders(server))
 		return;
-	if (!server->relay_authenticated) {
-		config_problem_add(problems, server->file, server->relay_line,
+	if (!server->relay.authenticated.value && !delivers_here(config)) {
+		config_problem_add(problems, server->file, server->relay.line,
 				   "nobody may send: relay denies those who signed in and everybody else");
 		return;
 	}
@@ -80,13 +102,35 @@ static void check_sign_in(const struct config_server *server, struct config_prob
 
 static void check_open_relay(const struct config_server *server, struct config_problems *problems)
 {
-	if (server->relay_default && !server->open_relay_meant)
-		config_problem_add(problems, server->file, server->relay_line,
+	if (server->relay.default_allow.value && !server->relay.open_relay_meant)
+		config_problem_add(problems, server->file, server->relay.line,
 				   "relay { default = allow } lets everybody send anywhere (an open relay); if so it "
 				   "shall be, add open_relay = \"I mean it\"");
 }
 
-static void check_server(const struct config_server *server, struct config_problems *problems)
+static void check_connect(const struct config_server *server, struct config_problems *problems)
+{
+	const struct config_connect *connect = &server->connect;
+	if (!connect->default_allow.value && !has_allow(&connect->rules) &&
+	    connect->unknown_name.value != CONFIG_UNKNOWN_ALLOW)
+		config_problem_add(problems, server->file, connect->default_allow.line,
+				   "nobody may connect: connect denies everybody; add allow = { … }");
+}
+
+/* Rules in files are not known here. */
+static void check_names(const struct config_server *server, const struct config_rules *rules,
+			struct config_problems *problems)
+{
+	for (size_t i = 0; i < rules->count && server->dns.reverse.value == CONFIG_REVERSE_OFF; i++)
+		if (rules->list[i].what.is_name)
+			config_problem_add(problems, server->file, rules->list[i].line,
+					   "'%s' needs the names of clients, and dns { reverse = off } on line %d asks "
+					   "for none; make that auto",
+					   rules->list[i].text, server->dns.reverse.line);
+}
+
+static void check_server(const struct config *config, const struct config_server *server,
+			 struct config_problems *problems)
 {
 	check_hostname(server, problems);
 	if (server->listener_count == 0)
@@ -94,8 +138,11 @@ static void check_server(const struct config_server *server, struct config_probl
 				   "server '%s' has no listener; add listen = { \"0.0.0.0:587 starttls\" }",
 				   server->name);
 	check_certificates(server, problems);
-	check_sign_in(server, problems);
+	check_sign_in(config, server, problems);
 	check_open_relay(server, problems);
+	check_connect(server, problems);
+	check_names(server, &server->connect.rules, problems);
+	check_names(server, &server->relay.rules, problems);
 }
 
 /* --- listeners of all servers --- */
@@ -172,7 +219,7 @@ void config_rules_check(const struct config *config, struct config_problems *pro
 		config_problem_add(problems, config->file, 0,
 				   "no route; add delivery { route \"*\" { … } } to say where mail goes");
 	for (size_t i = 0; i < config->server_count; i++)
-		check_server(&config->servers[i], problems);
+		check_server(config, &config->servers[i], problems);
 	check_listeners(config, problems);
 	for (size_t i = 0; i < config->routes.count; i++)
 		check_route(&config->routes.routes[i], problems);

@@ -47,7 +47,7 @@ static void store_text(struct config_reading *reading, const struct config_given
 }
 
 /* "/" stays, everything else starts at the configuration's folder. */
-static char *absolute_path(const struct config_reading *reading, const char *path)
+char *config_absolute_path(const struct config_reading *reading, const char *path)
 {
 	char *absolute = NULL;
 	if (path[0] == '/')
@@ -71,7 +71,7 @@ void config_set_path(struct config_reading *reading, const struct config_given *
 {
 	if (given->value->text[0] == 0)
 		config_given_problem(reading, given, "must not be empty");
-	store_text(reading, given, absolute_path(reading, given->value->text));
+	store_text(reading, given, config_absolute_path(reading, given->value->text));
 }
 
 void config_set_size(struct config_reading *reading, const struct config_given *given)

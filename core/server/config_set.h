@@ -23,6 +23,8 @@ config_set config_add_choice_bit;
 /* For setters of one use. */
 void *config_field(const struct config_given *given);
 void config_given_problem(struct config_reading *reading, const struct config_given *given, const char *what);
+/* malloc'ed; NULL: no memory. */
+char *config_absolute_path(const struct config_reading *reading, const char *path);
 void config_store_number(const struct config_given *given, uint64_t number);
 
 /* NULL after adding a problem that names the choices and the one that was probably meant. */

@@ -17,7 +17,7 @@ static struct smtp_profile make_profile(const struct config_server *config, enum
 		.mechanisms = config->mechanisms,
 		.starttls = mode == LISTENER_STARTTLS,
 		.plaintext_sign_in = config->plaintext_sign_in,
-		.sign_in_required = !config->relay_default,
+		.sign_in_required = !config->relay.default_allow.value,
 		.bare_lf_normalised = config->bare_lf_normalised,
 		.message_size_bytes = config->limits.message_size,
 		.recipients = config->limits.recipients,
@@ -76,7 +76,7 @@ bool server_block_init(struct server_block *block, const struct config_server *c
 			.per_network = config->connect.per_network,
 			.rate = { config->connect.rate, config->connect.rate_ms * CLOCK_NS_PER_MS },
 		},
-		.relay = { .authenticated = config->relay_authenticated, .everybody = config->relay_default },
+		.relay = { .authenticated = config->relay.authenticated.value, .everybody = config->relay.default_allow.value },
 	};
 	if (make_proxies(block, error) && load_certificates(block, ticket_secret, error))
 		return true;

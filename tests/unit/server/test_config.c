@@ -102,11 +102,60 @@ static void server_blocks_are_read(void **state)
 	assert_int_equal(server->tls_min_version, TLS_VERSION_1_3);
 	assert_int_equal(server->mechanisms, SASL_LOGIN);
 	assert_true(server->plaintext_sign_in);
-	assert_true(server->relay_authenticated);
-	assert_false(server->relay_default);
+	assert_true(server->relay.authenticated.value);
+	assert_false(server->relay.default_allow.value);
 	assert_false(server->received_shows_client);
 	assert_true(server->bare_lf_normalised);
-	assert_true(config->servers[1].relay_default);
+	assert_true(config->servers[1].relay.default_allow.value);
+	config_free(config);
+}
+
+static void access_is_read(void **state)
+{
+	(void)state;
+	struct config *config = parse_right(
+		"data = d delivery { route \"*\" { hold = yes } }\n"
+		"server a { hostname = a.example listen = \"127.0.0.1:25 plain\" auth { anonymous = yes }\n"
+		"connect { default = deny allow = { \"192.0.2.0/24\",\n"
+		"  \"2001:db8::/32\" } deny = { Printer.example, .bad.example }\n"
+		"  lists = { \"deny:lists/a\", \"allow:/b\" } unknown_name = deny per_address = 50\n"
+		"  per_network = 500 rate = \"30/10min\" tarpit = 5s }\n"
+		"relay { allow = { 192.0.2.7 }\n authenticated = deny }\n"
+		"dns { reverse = on servers = { \"127.0.0.1:5353\", \"::1\" } timeout = 1500ms cache = 5000 } }\n",
+		"/etc/postern.conf");
+	const struct config_server *server = &config->servers[0];
+	const struct config_connect *connect = &server->connect;
+	assert_true(server->anonymous);
+	assert_int_equal(connect->line, 3);
+	assert_int_equal(connect->rules.count, 4);
+	assert_int_equal(connect->rules.list[1].line, 4);
+	assert_true(connect->rules.list[1].allow && !connect->rules.list[1].what.is_name);
+	assert_int_equal(connect->rules.list[1].what.prefix.length, 32);
+	assert_string_equal(connect->rules.list[2].text, "Printer.example");
+	assert_false(connect->rules.list[2].what.suffix.below);
+	assert_true(connect->rules.list[3].what.suffix.below);
+	assert_int_equal(connect->rules.file_count, 2);
+	assert_string_equal(connect->rules.files[0].path, "/etc/lists/a");
+	assert_true(connect->rules.files[1].allow);
+	assert_int_equal(connect->default_allow.value, false);
+	assert_int_equal(connect->default_allow.line, 3);
+	assert_int_equal(connect->unknown_name.value, CONFIG_UNKNOWN_DENY);
+	assert_int_equal(connect->unknown_name.line, 5);
+	assert_int_equal(connect->per_address, 50);
+	assert_int_equal(connect->per_network, 500);
+	assert_int_equal(connect->rate, 30);
+	assert_int_equal(connect->rate_line, 6);
+	assert_int_equal(connect->rate_ms, 600000);
+	assert_int_equal(connect->tarpit, 5000);
+	assert_int_equal(server->relay.rules.count, 1);
+	assert_int_equal(server->relay.authenticated.value, false);
+	assert_int_equal(server->relay.authenticated.line, 8);
+	assert_int_equal(server->dns.reverse.value, CONFIG_REVERSE_ON);
+	assert_int_equal(server->dns.server_count, 2);
+	assert_int_equal(server->dns.servers[0].port, 5353);
+	assert_int_equal(server->dns.servers[1].port, 53);
+	assert_int_equal(server->dns.timeout_ms, 1500);
+	assert_int_equal(server->dns.cache, 5000);
 	config_free(config);
 }
 
@@ -336,6 +385,37 @@ static const struct {
 	  "f:3: rate = \"30\": not a rate; write how many connections in which time, like 30/min, 500/h or 100/10min, "
 	  "of at most a day\n"
 	  "f:4: tarpit = \"2min\": must be from 0ms to 1min\n" },
+	/* --- who may --- */
+	{ SERVER("connect { allow = { \"10.0.0.5/24\", \".bad.example.\", \"b*.example\" }\n"
+		 "deny = { 192.0.2.1,\n.BAD.example, \"192.0.2.1/32\" } default = denied }"),
+	  "f:2: allow = \"10.0.0.5/24\": \"10.0.0.5/24\" has bits set behind its length; write 10.0.0.0/24 for the "
+	  "network or 10.0.0.5 for the address\n"
+	  "f:2: allow = \"b*.example\": \"b*.example\": a * is not used; write .example.com for a domain and all "
+	  "below it\n"
+	  "f:4: deny = \".BAD.example\": is both allowed and denied; it is allowed on line 2\n"
+	  "f:4: deny = \"192.0.2.1/32\": is given twice; first on line 3\n"
+	  "f:4: default = \"denied\": 'denied' is none of allow or deny\n" },
+	{ SERVER("connect { lists = { \"deny:blocked\", \"block:x\", \"deny:\",\n\"deny:./blocked\" } unknown_name = "
+		 "yes }"),
+	  "f:2: lists = \"block:x\": a list is written \"deny:FILE\" or \"allow:FILE\", like "
+	  "\"deny:/etc/postern/blocked.txt\"\n"
+	  "f:2: lists = \"deny:\": a list is written \"deny:FILE\" or \"allow:FILE\", like "
+	  "\"deny:/etc/postern/blocked.txt\"\n"
+	  "f:3: lists = \"deny:./blocked\": this file is given twice; first on line 2\n"
+	  "f:3: unknown_name = \"yes\": 'yes' is none of allow or deny\n" },
+	{ SERVER("connect {\ndefault = deny deny = { 192.0.2.1 } }"),
+	  "f:3: nobody may connect: connect denies everybody; add allow = { … }\n" },
+	{ SERVER("dns { reverse = off servers = { \"127.0.0.1\", \"[::1]:x\", resolver } timeout = 1ms }\n"
+		 "connect { deny = { .bad.example } }\nrelay { allow = { .good.example, 192.0.2.1 } }"),
+	  "f:2: servers = \"[::1]:x\": \"[::1]:x\": the port is a number from 1 to 65535\n"
+	  "f:2: servers = \"resolver\": \"resolver\" has no port; write resolver:PORT\n"
+	  "f:2: timeout = \"1ms\": must be from 50ms to 30s\n"
+	  "f:3: '.bad.example' needs the names of clients, and dns { reverse = off } on line 2 asks for none; make "
+	  "that "
+	  "auto\n"
+	  "f:4: '.good.example' needs the names of clients, and dns { reverse = off } on line 2 asks for none; make "
+	  "that "
+	  "auto\n" },
 
 	/* --- contradictions --- */
 	{ "data = d delivery { route \"*\" { hold = yes } }\nserver a { }",
@@ -502,6 +582,7 @@ int main(void)
 		cmocka_unit_test(outermost_settings_are_read),
 		cmocka_unit_test(server_blocks_are_read),
 		cmocka_unit_test(limits_of_clients_are_read),
+		cmocka_unit_test(access_is_read),
 		cmocka_unit_test(limits_are_read_and_have_defaults),
 		cmocka_unit_test(proxies_are_read),
 		cmocka_unit_test(routes_are_read),

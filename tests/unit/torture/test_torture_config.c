@@ -21,7 +21,9 @@ static const char good[] =
 	"    tls { certificate = \"cert.pem\" key = \"key.pem\"\n"
 	"          sni \"other.example\" { certificate = \"/a/b.pem\" key = \"/a/b.key\" } }\n"
 	"    auth { mechanisms = { \"PLAIN\" } }\n"
-	"    relay { authenticated = allow default = deny }\n"
+	"    relay { authenticated = allow default = deny allow = { 192.0.2.1, .a.example } }\n"
+	"    connect { deny = { \"192.0.2.0/24\", bad.example } lists = { \"deny:list\" } rate = \"5/min\" }\n"
+	"    dns { servers = { \"127.0.0.1\" } reverse = on }\n"
 	"    limits { message_size = 1M recipients = 10 idle = 1min }\n"
 	"}\n"
 	"server second { hostname = \"b.example.org\" listen = { \"127.0.0.1:2465 plain\" }\n"
@@ -35,6 +37,7 @@ static const char bad[] =
 	"    listen = { \"127.0.0.1:2587 startls\", \"x\", \"127.0.0.1:1 tls\", \"127.0.0.1:1 tls\" }\n"
 	"    hostname = \"a b\" hostname = \"c\"\n"
 	"    tls = 3\n"
+	"    connect { deny = { x.example, \"a b\" } allow = { x.example } lists = { a } rate = 5 }\n"
 	"    limits { idle = 300 route = 3 message_size = 1X }\n"
 	"}\n"
 	"delivery { route \"*\" { maildir = \"mail\" hold = yes } route \"*\" { } unknown { a = b } }\n";
