@@ -109,13 +109,26 @@ static void ask(struct operator* operator, const char * order, const struct mail
 	operator->asked = true;
 }
 
+/* Of the server that relays for everybody. */
+static void ask_pause(struct operator* operator, bool pause)
+{
+	char line[LIMIT_CONTROL_LINE_BYTES];
+	int size = snprintf(line, sizeof line, "{\"order\":\"%s\",\"server\":\"open\"}\n", pause ? "pause" : "resume");
+	sim_client_send(operator->connection, slice_of(line, (size_t)size));
+	operator->state = pause ? "paused" : "open";
+	operator->asked = true;
+}
+
 static void ask_something(struct operator* operator)
 {
 	struct mail *mail = some_accepted(operator);
-	uint64_t kind = sim_random(operator->sim, 8);
+	uint64_t kind = sim_random(operator->sim, 10);
 	operator->mail = NULL;
+	operator->state = NULL;
 	operator->orders_left--;
-	if (kind < 3 && mail) {
+	if (kind >= 8) {
+		ask_pause(operator, kind == 8);
+	} else if (kind < 3 && mail) {
 		operator->mail = mail;
 		if (mail->removal == MAIL_KEPT)
 			mail->removal = MAIL_REMOVE_ASKED;
@@ -131,6 +144,7 @@ void operator_release_all(struct operator* operator)
 {
 	operator->orders_left = 0;
 	operator->not_before_ns = 0;
+	operator->state = NULL;
 	if (!operator->connection)
 		operator->connection = sim_connect_local(operator->sim, operator->socket_path);
 	if (!operator->connection)
@@ -145,12 +159,23 @@ static void rest(struct operator* operator)
 	sim_wake_after(operator->sim, pause_ns);
 }
 
+static void take_state(struct operator* operator)
+{
+	char right[LIMIT_CONTROL_LINE_BYTES];
+	snprintf(right, sizeof right, "{\"server\":\"open\",\"state\":\"%s\"}", operator->state);
+	if (strcmp(operator->line, right) != 0)
+		sim_fail("the control socket's answer is wrong: %s", operator->line);
+	operator->pauses++;
+}
+
 /* "{"count":1}" means that the change is durable. */
 static void take_answer(struct operator* operator)
 {
 	unsigned long long count = 0;
 	operator->line[operator->line_size] = 0;
-	if (sscanf(operator->line, "{\"count\":%llu}", &count) != 1)
+	if (operator->state)
+		take_state(operator);
+	else if (sscanf(operator->line, "{\"count\":%llu}", &count) != 1)
 		sim_fail("the control socket's answer is wrong: %s", operator->line);
 	if (operator->mail && count == 1)
 		operator->mail->removal = MAIL_REMOVED;

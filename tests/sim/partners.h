@@ -1,4 +1,5 @@
-/* Who else talks to a worker: the hashers, which say whose password is right, and a person who gives orders to the queue. */
+/* Who else talks to a worker: the hashers, which say whose password is right, and a person who gives orders to the
+ * queue and pauses a server. */
 #ifndef POSTERN_TESTS_PARTNERS_H
 #define POSTERN_TESTS_PARTNERS_H
 
@@ -38,6 +39,8 @@ struct operator
 	uint64_t not_before_ns;
 	unsigned orders_left;
 	unsigned answered;
+	unsigned pauses;   /* that were answered */
+	const char *state; /* of the server that the next answer is about; NULL: about messages */
 	bool asked;
 	char line[LIMIT_CONTROL_LINE_BYTES];
 	size_t line_size;

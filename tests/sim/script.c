@@ -59,6 +59,11 @@ bool script_is_over(const struct script *script)
 	return script->stage == STAGE_OVER;
 }
 
+bool script_is_proxied(const struct script *script)
+{
+	return script->proxied;
+}
+
 bool script_has_succeeded(const struct script *script)
 {
 	return script->accepted > 0;

@@ -44,6 +44,9 @@ void script_step(struct script *script);
 /* Nothing will come of it any more. */
 bool script_is_over(const struct script *script);
 
+/* Has it said a PROXY header? */
+bool script_is_proxied(const struct script *script);
+
 /* Says on standard error what it waits for. */
 void script_describe(const struct script *script);
 

@@ -64,6 +64,7 @@ struct script {
 	bool chunks;
 	bool pieces;  /* bytes go out in pieces */
 	bool runs_on; /* says the next before it has heard of the last */
+	bool proxied;
 	bool signed_in;
 	bool refused; /* it may hand in nothing: no sign-in */
 	bool closing; /* 421 was read */

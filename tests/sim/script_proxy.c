@@ -27,6 +27,7 @@ void script_say_proxy_header(struct script *script)
 	memcpy(address.bytes, &bytes, sizeof bytes);
 	if (!server_block_is_proxy(script->settings.server, &address))
 		return;
+	script->proxied = true;
 	struct slice header = headers[sim_random(script->sim, sizeof headers / sizeof *headers)];
 	script_make_room(script, header.size);
 	buffer_append(&script->out, header);

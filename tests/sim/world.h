@@ -15,7 +15,7 @@ struct world_counts {
 	uint64_t left_unanswered, left_deferred; /* mails found though no 250 was read */
 	uint64_t full_windows, error_windows, descriptor_windows;
 	uint64_t probes;
-	uint64_t clients, resets, orders, removals, sign_ins;
+	uint64_t clients, proxied, resets, orders, removals, pauses, sign_ins;
 	uint64_t large, virtual_ms;
 	uint64_t compactions; /* of segments, begun */
 };

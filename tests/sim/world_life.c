@@ -220,10 +220,13 @@ static void probe(struct world *world)
 
 static void stop_everybody(struct world *world)
 {
-	for (size_t i = 0; i < world->script_count; i++)
+	for (size_t i = 0; i < world->script_count; i++) {
+		world->counts->proxied += script_is_proxied(world->scripts[i]);
 		script_destroy(world->scripts[i]);
+	}
 	world->script_count = 0;
-	world->counts->orders += world->operator.answered;
+	world->counts->orders += world->operator.answered - world->operator.pauses;
+	world->counts->pauses += world->operator.pauses;
 	operator_stop(&world->operator);
 	if (world->signs_in)
 		hashers_stop(&world->hashers);
@@ -266,6 +269,7 @@ static void end_quiet_life(struct world *world)
 		return;
 	}
 	world_end_windows(world);
+	server_states_pause(world->config.states, 0, false);
 	probe(world);
 	if (world->end == END_LAST)
 		deliver_all(world);
