@@ -34,31 +34,50 @@ static void print_help(void)
 
 /* --- the running server --- */
 
-/* Asks one worker after the other until one answers; any will do. */
-static json_t *ask_one(const char *folder, const json_t *request, enum control_client_status *status,
-		       struct error *error)
-{
+struct workers {
+	char *folder; /* of the lanes */
 	unsigned lanes[LANES_MOST];
 	size_t count;
-	*status = CONTROL_CLIENT_NO_WORKER;
-	if (!lanes_find(folder, lanes, &count))
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		struct control_client client;
-		char *directory = lanes_directory(folder, lanes[i]);
-		enum control_client_status one = control_client_connect(&client, directory);
-		free(directory);
+};
+
+/* False after telling why. */
+static bool find_workers(struct workers *workers, const struct config *config)
+{
+	workers->folder = command_data_path(config, "lanes");
+	if (!workers->folder)
+		fputs("postern server: out of memory\n", stderr);
+	return workers->folder && lanes_find(workers->folder, workers->lanes, &workers->count);
+}
+
+static json_t *ask_worker(const char *directory, const json_t *request, enum control_client_status *status,
+			  struct error *error)
+{
+	struct control_client client;
+	json_t *answer = NULL;
+	*status = control_client_connect(&client, directory);
+	if (*status == CONTROL_CLIENT_OK) {
 		control_client_set_patience(&client, ANSWER_MS);
-		json_t *answer =
-			one == CONTROL_CLIENT_OK ? control_client_ask(&client, json_deep_copy(request), error) : NULL;
-		bool refused = client.refused;
-		control_client_close(&client);
-		if (answer || refused) {
-			*status = CONTROL_CLIENT_OK;
-			return answer;
-		}
+		answer = control_client_ask(&client, json_deep_copy(request), error);
+		*status = answer || client.refused ? CONTROL_CLIENT_OK : CONTROL_CLIENT_DEAD;
+	}
+	control_client_close(&client);
+	return answer;
+}
+
+/* One after the other until one answers; any will do. */
+static json_t *ask_workers(const struct workers *workers, const json_t *request, enum control_client_status *status,
+			   struct error *error)
+{
+	*status = CONTROL_CLIENT_NO_WORKER;
+	for (size_t i = 0; i < workers->count; i++) {
+		enum control_client_status one;
+		char *directory = lanes_directory(workers->folder, workers->lanes[i]);
+		json_t *answer = ask_worker(directory, request, &one, error);
+		free(directory);
 		if (one != CONTROL_CLIENT_NO_WORKER)
-			*status = CONTROL_CLIENT_DEAD;
+			*status = one;
+		if (one == CONTROL_CLIENT_OK)
+			return answer;
 	}
 	return NULL;
 }
@@ -66,23 +85,24 @@ static json_t *ask_one(const char *folder, const json_t *request, enum control_c
 /* The request is used up. NULL after telling why there is no answer. */
 static json_t *ask(const struct config *config, json_t *request)
 {
-	struct error error = { "out of memory" };
+	struct error error = { "" };
+	struct workers workers;
 	enum control_client_status status = CONTROL_CLIENT_DEAD;
-	char *folder = command_data_path(config, "lanes");
 	json_t *answer = NULL;
-	for (int waited_ms = 0; folder && status == CONTROL_CLIENT_DEAD && waited_ms < PATIENCE_MS;
+	bool found = find_workers(&workers, config);
+	for (int waited_ms = 0; found && status == CONTROL_CLIENT_DEAD && waited_ms < PATIENCE_MS;
 	     waited_ms += AGAIN_MS) {
 		if (waited_ms)
 			usleep(AGAIN_MS * 1000);
-		answer = ask_one(folder, request, &status, &error);
+		answer = ask_workers(&workers, request, &status, &error);
 	}
-	if (status != CONTROL_CLIENT_OK)
+	if (found && status != CONTROL_CLIENT_OK)
 		fprintf(stderr, "postern server: no server runs in %s; is it that of another configuration?\n",
 			config->data);
-	else if (!answer)
+	else if (found && !answer)
 		fprintf(stderr, "postern server: %s\n", error.text);
 	json_decref(request);
-	free(folder);
+	free(workers.folder);
 	return answer;
 }
 

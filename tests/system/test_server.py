@@ -129,5 +129,12 @@ def test_what_cannot_be_done_is_told(make_server):
     for action in ("pause", "resume"):
         done = server.run("server", action, "tset")
         assert done.returncode == 1 and "there is no server of that name" in done.stderr
+    lanes = server.folder / "data" / "lanes"
+    lanes.rename(lanes.with_name("elsewhere"))
+    lanes.write_text("no folder")
+    done = server.run("server", "list")
+    assert done.returncode == 1 and done.stderr == f"postern: {lanes}: Not a directory\n"
+    lanes.unlink()
+    lanes.with_name("elsewhere").rename(lanes)
     done = server.run("server", "pause", "test", "--json")
     assert json.loads(done.stdout) == {"server": "test", "state": "paused"}
