@@ -338,3 +338,21 @@ def test_haproxy_sees_that_the_server_lives(proxied, tmp_path):
     finally:
         haproxy.stop()
     assert "proxy-refused" not in proxied.log()[start:]
+
+
+def test_limits_are_of_the_clients_behind_haproxy(make_server, tmp_path):
+    """Not of HAProxy, though all connections come from there."""
+    server = make_server(server=PROXIED + " connect { per_address = 2 }").start()
+    haproxy = HAProxy(tmp_path, server)
+    try:
+        for version in ("1", "2"):
+            clients = [
+                Conversation(haproxy.ports[version], source=(f"127.0.{version}.{number}", 0))
+                for number in (11, 11, 11, 12, 12)
+            ]
+            codes = [client.reply().code for client in clients]
+            assert sorted(codes[:3]) == [220, 220, 421] and codes[3:] == [220, 220], codes
+            for client in clients:
+                client.socket.close()
+    finally:
+        haproxy.stop()
