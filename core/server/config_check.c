@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/server/config.h"
+#include "core/server/rule_file.h"
 #include "crypto/certificate.h"
 
 struct check {
@@ -151,6 +152,42 @@ static void check_certificates(const struct check *check)
 	}
 }
 
+/* --- list files --- */
+
+static void tell_list(void *context, const char *path, uint32_t line, const char *what)
+{
+	const struct check *check = context;
+	config_problem_add(check->problems, path, (int)line, "%s", what);
+}
+
+/* Read as the server will: by `user`, and again whenever they change. */
+static void check_list(struct check *check, const struct config_rule_file *file)
+{
+	struct radix_builder prefixes;
+	struct suffix_builder names;
+	uint32_t lines;
+	int reason = check_access(check, file->path, R_OK);
+	if (reason) {
+		config_problem_add(check->problems, check->config->file, file->line, "list %s: %s can't read it: %s",
+				   file->path, check->user ? check->user->pw_name : "this user", strerror(reason));
+		return;
+	}
+	radix_builder_init(&prefixes);
+	suffix_builder_init(&names);
+	(void)!rule_file_read(file->path, &prefixes, &names, 0, 0, &lines, tell_list, check);
+	radix_builder_finish(&prefixes);
+	suffix_builder_finish(&names);
+}
+
+static void check_lists(struct check *check)
+{
+	for (size_t i = 0; i < check->config->server_count; i++) {
+		const struct config_rules *rules = &check->config->servers[i].connect.rules;
+		for (size_t j = 0; j < rules->file_count; j++)
+			check_list(check, &rules->files[j]);
+	}
+}
+
 /* --- all --- */
 
 static void find_user(struct check *check)
@@ -179,6 +216,7 @@ bool config_check(const struct config *config, struct config_problems *problems)
 	check_data(&check);
 	if (!config->built_in)
 		check_certificates(&check);
+	check_lists(&check);
 	for (size_t i = 0; i < config->routes.count; i++)
 		check_maildir(&check, &config->routes.routes[i]);
 	return problems->count == problems_before;

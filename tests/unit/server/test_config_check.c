@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,35 @@ static size_t examine(const char *text, size_t size, const char *part)
 #define SERVER(tls) "server a { hostname = a.example listen = \"127.0.0.1:25 starttls\"\ntls { " tls " } }\n"
 #define PAIR        "certificate = a.pem key = a.key"
 #define ROUTE       "delivery { route \"*\" { maildir = data/mail/%d/%u } }\n"
+
+#define LISTS(files)                                                                                                   \
+	"server b { hostname = a.example listen = \"127.0.0.1:26 plain\" auth { plaintext = yes }\n"                   \
+	"connect { lists = { " files " } } }\n"
+
+static void write_list(const char *name, const char *text)
+{
+	FILE *file = fopen(name, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void list_files_are_read(void **state)
+{
+	(void)state;
+	char wanted[512];
+	write_list("good", "192.0.2.0/24 # one\r\n.bad.example\n");
+	write_list("bad", "192.0.2.0/24\n192.0.2.1/24\n\n*.bad.example\n");
+	assert_string_equal(check("data = data\n" LISTS("\"deny:good\"") ROUTE), "");
+	const char *said = check("data = data\n" LISTS("\"deny:good\", \"allow:bad\",\n\"deny:none\"") ROUTE);
+	snprintf(wanted, sizeof wanted, "%s/bad:2: \"192.0.2.1/24\" has bits set behind its length", folder);
+	assert_non_null(strstr(said, wanted));
+	snprintf(wanted, sizeof wanted, "%s/bad:4: \"*.bad.example\": a * is not used", folder);
+	assert_non_null(strstr(said, wanted));
+	snprintf(wanted, sizeof wanted, "f:4: list %s/none: this user can't read it: No such file or directory\n",
+		 folder);
+	assert_non_null(strstr(said, wanted));
+}
 
 static void what_is_all_there_is_right(void **state)
 {
@@ -171,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_all_there_is_right),
+		cmocka_unit_test(list_files_are_read),
 		cmocka_unit_test(certificates_are_checked_each),
 		cmocka_unit_test(folders_must_be_writable_folders),
 		cmocka_unit_test(all_is_told_in_one_run),
