@@ -69,6 +69,7 @@ struct session {
 	uint8_t blocked;                   /* enum session_block bits; 0: input is worked on */
 	bool held_large;                   /* `held` is a large buffer */
 	bool skipping_line;                /* an over-long line was refused: drop up to its end */
+	bool is_proxys_own;                /* it stands for itself */
 	bool greeted;
 	bool tarpitted; /* counted in worker->tarpitted */
 	bool refused;   /* over the limit of connections: 421 is the greeting */

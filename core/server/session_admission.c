@@ -70,7 +70,7 @@ enum smtp_status session_turned_away_status(const struct session *session)
 static enum client_verdict count_client(struct session *session)
 {
 	const struct server_block *server = session->server;
-	if (!server->clients || session->refused || server_block_is_proxy(server, &session->peer))
+	if (!server->clients || session->refused || session->is_proxys_own)
 		return CLIENT_ADMITTED;
 	return clients_open(server->clients, session->worker->number, &session->peer, &server->client_limits,
 			    loop_now(session->worker->loop)->monotonic_ns, &session->ticket);

@@ -34,6 +34,7 @@ static void log_relayed(struct session *session, const struct net_address *clien
 /* A connection of the proxy's own stands for itself. */
 static void accept_header(struct session *session, const struct proxy_header *header)
 {
+	session->is_proxys_own = !header->relayed;
 	if (header->relayed) {
 		log_relayed(session, &header->source);
 		session_set_client(session, &header->source);

@@ -158,5 +158,8 @@ def test_behind_a_proxy_the_client_is_counted(make_server):
     clients += [greeted(server, "127.0.0.9", header.format(2)) for _ in range(2)]
     # The proxy's own looks whether we live are nobody's.
     clients += [greeted(server, "127.0.0.9", "PROXY UNKNOWN\r\n") for _ in range(4)]
+    # A client may have an address that is a proxy's, too.
+    clients += [greeted(server, "127.0.0.9", "PROXY TCP4 127.0.0.9 127.0.0.1 1 2\r\n") for _ in range(2)]
+    refused(server, "127.0.0.9", "PROXY TCP4 127.0.0.9 127.0.0.1 1 2\r\n")
     assert "client=192.0.2.1 " in server.log()
     close_all(clients)
