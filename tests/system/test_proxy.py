@@ -272,17 +272,25 @@ listen {name}
 """
 
 
+SENT = {
+    "1": "send-proxy",
+    "2": "send-proxy-v2",
+    "2-with-values": "send-proxy-v2 proxy-v2-options crc32c,ssl,cert-cn,unique-id",
+}
+
+
 class HAProxy:
     """In front of a server, on a port for each of its ports and versions."""
 
     def __init__(self, folder, server, check=""):
-        self.ports = dict(zip(("1", "1-tls", "2", "2-tls"), postern.free_ports(4)))
+        names = [version + port for version in SENT for port in ("", "-tls")]
+        self.ports = dict(zip(names, postern.free_ports(len(names))))
         listeners = [
             LISTENER.format(
                 name=f"version-{name}",
                 port=port,
                 to=server.tls if name.endswith("-tls") else server.starttls,
-                option="send-proxy" if name[0] == "1" else "send-proxy-v2",
+                option=SENT[name.removesuffix("-tls")],
                 check=check,
             )
             for name, port in self.ports.items()
@@ -306,7 +314,7 @@ class HAProxy:
         self.process.wait(20)
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", SENT)
 def test_haproxy(proxied, tmp_path, version):
     haproxy = HAProxy(tmp_path, proxied)
     tls = conversation.context(proxied.ca)
@@ -345,9 +353,9 @@ def test_limits_are_of_the_clients_behind_haproxy(make_server, tmp_path):
     server = make_server(server=PROXIED + " connect { per_address = 2 }").start()
     haproxy = HAProxy(tmp_path, server)
     try:
-        for version in ("1", "2"):
+        for place, version in enumerate(SENT):
             clients = [
-                Conversation(haproxy.ports[version], source=(f"127.0.{version}.{number}", 0))
+                Conversation(haproxy.ports[version], source=(f"127.0.{place}.{number}", 0))
                 for number in (11, 11, 11, 12, 12)
             ]
             codes = [client.reply().code for client in clients]
