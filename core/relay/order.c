@@ -1,7 +1,8 @@
 /* Orders to the queue: release, remove, hold; one message or all.
  *
  * An order takes what it is for out of the lists of the queue at once and then works through it, LIMIT_ORDER_CHANGES records at
- * a time; a message whose record could not be written goes back to where it was. What a delivery has is marked, and the
+ * a time; then it wakes what sleeps in the spool, a stretch at a time. A message whose record could not be written goes back to where
+ * it was. What a delivery has is marked, and the
  * order gets it when the delivery ends. */
 #include "core/base/log.h"
 #include "core/relay/queue_state.h"
@@ -52,7 +53,7 @@ void order_init(struct order *order)
 static void finish_if_over(struct queue *queue)
 {
 	struct order *order = &queue->order;
-	if (order->runs && order->left == 0 && !timer_is_running(&order->finished))
+	if (order->runs && order->left == 0 && !order->wakes && !timer_is_running(&order->finished))
 		loop_timer_start(queue->loop, &order->finished, 0);
 }
 
@@ -102,9 +103,42 @@ static void start_change(struct queue *queue, struct order_change *change, struc
 			    slice_from_text(""), changed);
 }
 
+/* --- what sleeps --- */
+
+static void wake(void *context, const struct spool_message *sleeping)
+{
+	struct queue *queue = context;
+	struct order *order = &queue->order;
+	if (!order->wakes || queue_find(queue, sleeping->id))
+		return;
+	struct queue_message *message = queue_wake(queue, sleeping);
+	if (!message) {
+		log_message(LOG_WARN, "order-incomplete", "no memory to %s all messages: give the order again",
+			    kinds[order->kind].name);
+		order->wakes = false;
+		return;
+	}
+	list_remove(&message->link);
+	list_append(&order->messages, &message->link);
+	order->left++;
+}
+
+static void wake_more(struct queue *queue)
+{
+	struct order *order = &queue->order;
+	if (!order->wakes || !list_is_empty(&order->messages))
+		return;
+	bool more = spool_next_held(queue->spool, &order->wake_at, wake, queue);
+	order->wakes = order->wakes && more;
+	/* Nothing in this stretch: the next one in another turn, so that nobody waits for a walk over all. */
+	if (order->wakes && list_is_empty(&order->messages))
+		queue_resume_soon(queue);
+}
+
 void order_advance(struct queue *queue)
 {
 	struct order *order = &queue->order;
+	wake_more(queue);
 	for (size_t i = 0; i < LIMIT_ORDER_CHANGES && !list_is_empty(&order->messages); i++) {
 		if (order->changes[i].message)
 			continue;
@@ -170,6 +204,7 @@ static void take_all(struct queue *queue, enum queue_order kind)
 		order->changed = release_waiting(queue);
 		order->left = counts[MESSAGE_HELD];
 		take_list(order, &queue->held);
+		order->wakes = queue->sleeping > 0;
 		return;
 	}
 	order->left = counts[MESSAGE_READY] + counts[MESSAGE_WAITING];
@@ -178,6 +213,7 @@ static void take_all(struct queue *queue, enum queue_order kind)
 	if (kind == QUEUE_REMOVE) {
 		order->left += counts[MESSAGE_HELD];
 		take_list(order, &queue->held);
+		order->wakes = queue->sleeping > 0;
 	}
 	mark_deliveries(queue);
 }
@@ -197,6 +233,13 @@ static void take_one(struct queue *queue, enum queue_order kind, uint64_t id)
 {
 	struct order *order = &queue->order;
 	struct queue_message *message = queue_find(queue, id);
+	struct spool_message sleeping;
+	if (!message && spool_find(queue->spool, id, &sleeping) && sleeping.held) {
+		if (kind == QUEUE_HOLD)
+			order->changed = 1;
+		else
+			message = queue_wake(queue, &sleeping);
+	}
 	if (!message)
 		return;
 	if (is_as_ordered(queue, message, kind)) {
@@ -220,12 +263,14 @@ uint64_t queue_order(struct queue *queue, enum queue_order kind, uint64_t id, qu
 	order->done = done;
 	order->context = context;
 	order->left = order->changed = 0;
+	order->wake_at = 0;
+	order->wakes = false;
 	order->runs = true;
 	if (id)
 		take_one(queue, kind, id);
 	else
 		take_all(queue, kind);
-	uint64_t count = order->left + order->changed;
+	uint64_t count = order->left + order->changed + (order->wakes ? queue->sleeping : 0);
 	order_advance(queue);
 	queue_advance(queue);
 	return count;

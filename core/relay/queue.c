@@ -107,15 +107,15 @@ static void copy_done_bits(struct queue_message *message, const uint8_t *done_bi
 			queue_mark_done(message, i);
 }
 
-static void log_held(const struct queue_message *message)
+static void log_held(uint64_t id, uint32_t recipients)
 {
 	struct log_line line;
 	if (!log_begin(&line, LOG_DEBUG, "held"))
 		return;
-	char id[SPOOL_ID_TEXT_BYTES];
-	spool_id_format(queue_message_id(message), id);
-	log_text(&line, "id", id);
-	log_number(&line, "recipients", message->recipients);
+	char text[SPOOL_ID_TEXT_BYTES];
+	spool_id_format(id, text);
+	log_text(&line, "id", text);
+	log_number(&line, "recipients", recipients);
 	log_end(&line);
 }
 
@@ -127,19 +127,15 @@ static bool is_held(const struct queue *queue, const struct queue_message *messa
 	       recipients_are_held(&envelope, message->done_bits, &queue->recipients);
 }
 
-static void admit(struct queue *queue, const struct spool_message *durable)
+static struct queue_message *add(struct queue *queue, const struct spool_message *durable)
 {
 	struct queue_message *message = pool_take(&queue->messages);
-	if (!message) {
-		log_message(LOG_ERROR, "queue-full",
-			    "no memory for a message in the queue; it is safe and is delivered after a restart");
-		return;
-	}
-	/* What can't be read is for the delivery to find and to report. */
+	if (!message)
+		return NULL;
 	*message = (struct queue_message){
 		.node.hash = durable->id,
 		.place = durable->place,
-		.recipients = envelope_recipients(durable->envelope),
+		.recipients = durable->recipients,
 		.accepted_unix_us = durable->accepted_unix_us,
 		.large = durable->large,
 		.state = MESSAGE_NEW,
@@ -148,10 +144,38 @@ static void admit(struct queue *queue, const struct spool_message *durable)
 	copy_done_bits(message, durable->done_bits);
 	map_insert(&queue->by_id, &message->node, queue_message_id(message));
 	queue->state_counts[MESSAGE_NEW]++;
-	bool held = durable->held || is_held(queue, message, durable->envelope);
+	return message;
+}
+
+static void admit(struct queue *queue, const struct spool_message *durable)
+{
+	if (durable->held) {
+		queue->sleeping++;
+		log_held(durable->id, durable->recipients);
+		return;
+	}
+	struct queue_message *message = add(queue, durable);
+	if (!message) {
+		log_message(LOG_ERROR, "queue-full",
+			    "no memory for a message in the queue; it is safe and is delivered after a restart");
+		return;
+	}
+	/* What can't be read is for the delivery to find and to report. */
+	bool held = is_held(queue, message, durable->envelope);
 	queue_enter(queue, message, held ? MESSAGE_HELD : MESSAGE_READY);
 	if (held)
-		log_held(message);
+		log_held(durable->id, durable->recipients);
+}
+
+struct queue_message *queue_wake(struct queue *queue, const struct spool_message *sleeping)
+{
+	ASSERT(queue->sleeping > 0);
+	struct queue_message *message = add(queue, sleeping);
+	if (!message)
+		return NULL;
+	queue->sleeping--;
+	queue_enter(queue, message, MESSAGE_HELD);
+	return message;
 }
 
 void queue_recovered(void *context, const struct spool_message *message)
@@ -199,6 +223,11 @@ void queue_resume_later(struct queue *queue)
 {
 	if (!timer_is_running(&queue->resume))
 		loop_timer_start(queue->loop, &queue->resume, RESUME_MS);
+}
+
+void queue_resume_soon(struct queue *queue)
+{
+	loop_timer_start(queue->loop, &queue->resume, 0);
 }
 
 void queue_advance(struct queue *queue)
@@ -347,8 +376,8 @@ void queue_destroy(struct queue *queue)
 void queue_count(const struct queue *queue, struct queue_counts *counts)
 {
 	*counts = queue->counts;
-	counts->messages = queue->by_id.size;
-	counts->held = queue->state_counts[MESSAGE_HELD];
+	counts->messages = queue->by_id.size + queue->sleeping;
+	counts->held = queue->state_counts[MESSAGE_HELD] + queue->sleeping;
 	counts->waiting = queue->state_counts[MESSAGE_READY] + queue->state_counts[MESSAGE_WAITING];
 	counts->delivering = queue->state_counts[MESSAGE_DELIVERING];
 }

@@ -1,6 +1,7 @@
 /* The queue of a lane: every live message, what is due next, and the delivery sessions that work on it.
  *
- * The spool is the truth; this is its index in memory (under 128 bytes a waiting message). A message comes in with
+ * The spool is the truth; this is its index in memory (under 128 bytes a waiting message). What the spool knows to be held is only
+ * counted here, until an order wakes it. A message comes in with
  * queue_add() after its record is durable (or from recovery), is delivered recipient by recipient by the routes, and goes when
  * the spool says that it is done.
  *

@@ -100,6 +100,8 @@ struct order {
 	queue_ordered *done;
 	void *context;
 	struct list messages; /* that wait for their change */
+	size_t wake_at;       /* how far the sleeping ones were looked through */
+	bool wakes;           /* there is more to look through */
 	uint64_t left;        /* messages that are not finished, wherever they are */
 	uint64_t changed;
 	struct timer finished; /* calls back from the loop */
@@ -128,7 +130,8 @@ struct queue {
 	struct pool chunks; /* one for each delivery that reads or copies */
 	struct list ready;
 	struct list waiting[SCHEDULE_STEPS]; /* each in order of due time */
-	struct list held;
+	struct list held;  /* for which the spool has no record yet that says so, and what an order has woken */
+	uint64_t sleeping; /* held in the spool, and not in `by_id` */
 	struct list deliveries;
 	uint64_t state_counts[MESSAGE_STATES];
 	struct queue_counts counts;
@@ -156,7 +159,12 @@ void queue_delivery_ended(struct queue *queue, struct delivery *delivery);
 void queue_advance(struct queue *queue);
 /* The spool was busy: again soon. */
 void queue_resume_later(struct queue *queue);
+/* In the next turn. */
+void queue_resume_soon(struct queue *queue);
 
 struct queue_message *queue_find(const struct queue *queue, uint64_t id);
+
+/* A sleeping message becomes one that is held here; NULL: no memory. */
+struct queue_message *queue_wake(struct queue *queue, const struct spool_message *sleeping);
 
 #endif

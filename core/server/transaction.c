@@ -196,6 +196,7 @@ static void add_to_queue(struct transaction *transaction)
 		.envelope = slice_first(transaction->entry.payload, transaction->envelope_size),
 		.size_bytes = transaction->stored_size,
 		.accepted_unix_us = transaction->accepted_unix_us,
+		.recipients = transaction->recipients,
 		.held = transaction->held,
 		.large = transaction->large,
 	};

@@ -200,6 +200,7 @@ static bool tell(struct lister *lister, const struct record *record, struct note
 		.detail = slice_of(note->detail, note->detail_size),
 		.size_bytes = header->text_size,
 		.accepted_unix_us = envelope_accepted(parts.envelope, header->id),
+		.recipients = recipients,
 		.held = note->held,
 		.large = (header->flags & RECORD_LARGE) != 0,
 	};

@@ -372,6 +372,7 @@ static bool tell(struct recovery *recovery, const struct live *live)
 		.detail = live_detail(live),
 		.size_bytes = record.header.text_size,
 		.accepted_unix_us = envelope_accepted(parts.envelope, live_id(live)),
+		.recipients = live->recipients,
 		.held = live->held,
 		.large = live->large,
 	};

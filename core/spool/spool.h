@@ -64,7 +64,8 @@ struct spool_message {
 	struct slice detail; /* of the last change that had one; valid inside the callback only */
 	uint64_t size_bytes; /* of the message text */
 	int64_t accepted_unix_us;
-	bool held; /* by the last HOLD or RELEASE record, or by how it was appended */
+	uint32_t recipients; /* of the envelope; 0: unknown */
+	bool held;           /* by the last HOLD or RELEASE record, or by how it was appended */
 	bool large;
 };
 
@@ -146,6 +147,16 @@ bool spool_is_busy(const struct spool *spool);
 
 /* False while the disk is known to be full or failing: MAIL can be answered 452 early. Tries again by itself each second. */
 bool spool_is_writable(const struct spool *spool);
+
+/* --- what is held, which its owner need not keep in mind --- */
+
+/* A live message by its id, as far as the index knows it: no envelope, no size, and accepted when its id was given. False: there is
+ * none. */
+MUST_USE bool spool_find(const struct spool *spool, uint64_t id, struct spool_message *message);
+
+/* Tells all that are held, in no order, a stretch of the index at a time: *at begins as 0; false: that was all. What comes or
+ * changes between two stretches may be told or not; one that stays is told once at least. The callback must not append or forget. */
+MUST_USE bool spool_next_held(const struct spool *spool, size_t *at, spool_recovered *told, void *context);
 
 /* --- large messages: a body file that is written while the message comes in --- */
 

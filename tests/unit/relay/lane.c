@@ -59,15 +59,17 @@ static void durable(struct spool_entry *entry, enum spool_status status)
 	message->durable = true;
 	if (!message->to_queue)
 		return;
-	queue_add(message->lane->queue, &(struct spool_message){
-						.id = message->id,
-						.place = entry->place,
-						.envelope = slice_of(message->envelope, message->envelope_size),
-						.size_bytes = message->text_size,
-						.accepted_unix_us = message->accepted_unix_us,
-						.held = message->held,
-						.large = message->large,
-					});
+	queue_add(message->lane->queue,
+		  &(struct spool_message){
+			  .id = message->id,
+			  .place = entry->place,
+			  .envelope = slice_of(message->envelope, message->envelope_size),
+			  .size_bytes = message->text_size,
+			  .accepted_unix_us = message->accepted_unix_us,
+			  .recipients = envelope_recipients(slice_of(message->envelope, message->envelope_size)),
+			  .held = message->held,
+			  .large = message->large,
+		  });
 }
 
 static void write_envelope(struct lane_message *message, const char *recipients)

@@ -331,6 +331,46 @@ static void orders_meet_running_deliveries(void **state)
 }
 
 /* Without deliveries, as the command line opens it. */
+/* What the spool knows to be held is not in memory until an order is given, also to many, and while others come. */
+static void what_sleeps_in_the_spool_is_woken_by_orders(void **state)
+{
+	struct lane *lane = *state;
+	enum { MESSAGES = 1500 };
+	static struct lane_message messages[MESSAGES];
+	for (size_t i = 0; i < MESSAGES; i++) {
+		messages[i] = (struct lane_message){ .to_queue = true, .held = true };
+		lane_start_message(lane, &messages[i], "a@example.org", SLICE_LITERAL(TEXT));
+	}
+	for (size_t i = 0; i < MESSAGES; i++) {
+		files_turn_until(lane->loop, &messages[i].durable);
+		lane_free_message(&messages[i]);
+	}
+	assert_int_equal(lane_counts(lane).held, MESSAGES);
+	assert_int_equal(lane->queue->by_id.size, 0);
+	reopen(lane, &lane_routes);
+	assert_int_equal(lane_counts(lane).messages, MESSAGES);
+	assert_int_equal(lane->queue->by_id.size, 0);
+
+	assert_int_equal(lane_order(lane, QUEUE_HOLD, messages[0].id), 1);
+	assert_int_equal(lane->queue->by_id.size, 0);
+	assert_int_equal(lane_order(lane, QUEUE_REMOVE, messages[1].id), 1);
+	assert_int_equal(lane_order(lane, QUEUE_RELEASE, messages[2].id), 1);
+	lane_settle(lane);
+	assert_int_equal(lane_copies("mail/example.org/a/new", messages[2].id), 1);
+	assert_int_equal(lane_counts(lane).held, MESSAGES - 2);
+
+	static struct lane_message later = { .to_queue = true, .held = true };
+	lane_start_message(lane, &later, "b@example.org", SLICE_LITERAL(TEXT));
+	assert_true(lane_order(lane, QUEUE_RELEASE, 0) >= MESSAGES - 2);
+	files_turn_until(lane->loop, &later.durable);
+	lane_free_message(&later);
+	lane_order(lane, QUEUE_RELEASE, 0);
+	lane_settle(lane);
+	assert_int_equal(lane_counts(lane).messages, 0);
+	assert_int_equal(files_count("mail/example.org/a/new", NULL), MESSAGES - 1);
+	assert_int_equal(files_count("mail/example.org/b/new", NULL), 1);
+}
+
 static void orders_only(void **state)
 {
 	struct lane *lane = *state;
@@ -439,6 +479,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(orders_hold_and_remove, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(orders_meet_running_deliveries, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_sleeps_in_the_spool_is_woken_by_orders, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(orders_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stopping_lets_deliveries_end_and_keeps_the_rest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(large_messages_come_from_their_files, set_up, tear_down),

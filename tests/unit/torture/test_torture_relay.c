@@ -116,6 +116,8 @@ static void stored(struct spool_entry *entry, enum spool_status status)
 					 .envelope = slice_of(message->envelope, message->envelope_size),
 					 .size_bytes = sizeof text - 1,
 					 .accepted_unix_us = loop_now(loop)->unix_us,
+					 .recipients = envelope_recipients(
+						 slice_of(message->envelope, message->envelope_size)),
 				 });
 }
 
