@@ -6,8 +6,6 @@
 #include "core/base/cursor.h"
 #include "core/spool/envelope.h"
 
-enum { INDEX_STRETCH = 512 }; /* buckets, of a message each: less than a tenth of a millisecond */
-
 static const uint8_t record_types[] = {
 	[SPOOL_RECIPIENT_DONE] = RECORD_RECIPIENT_DONE,
 	[SPOOL_MESSAGE_DONE] = RECORD_MESSAGE_DONE,
@@ -194,47 +192,6 @@ void spool_forget(struct spool *spool, uint64_t id, struct spool_place place, bo
 	if (large)
 		large_remove(spool, id);
 	segment_settle(spool, segment);
-}
-
-/* --- what the index knows --- */
-
-static struct spool_message message_of(const struct live *live)
-{
-	return (struct spool_message){
-		.id = live_id(live),
-		.place = { live->segment, live->offset, live->size },
-		.done_bits = live_done_bits(live),
-		.detail = live_detail(live),
-		.accepted_unix_us = spool_id_time(live_id(live)),
-		.recipients = live->recipients,
-		.held = live->held,
-		.large = live->large,
-	};
-}
-
-bool spool_find(const struct spool *spool, uint64_t id, struct spool_message *message)
-{
-	const struct live *live = live_find(&spool->index, id);
-	if (!live || live_is_done(live))
-		return false;
-	*message = message_of(live);
-	return true;
-}
-
-bool spool_next_held(const struct spool *spool, size_t *at, spool_recovered *told, void *context)
-{
-	const struct map *map = &spool->index.map;
-	for (size_t end = *at + INDEX_STRETCH; *at < end; ++*at) {
-		if (*at >= map->bucket_count)
-			return false;
-		for (struct map_node *node = map_bucket(map, *at); node; node = node->next) {
-			const struct live *live = CONTAINER_OF(node, struct live, node);
-			struct spool_message message = message_of(live);
-			if (live->held && !live_is_done(live))
-				told(context, &message);
-		}
-	}
-	return true;
 }
 
 /* --- for sources --- */

@@ -7,6 +7,7 @@
  *   supply.c      recycles and removes segment files, and has new ones made (supply_make.c), ahead of need
  *   writer.c      group commit                  append.c     what goes into it: messages and changes
  *   batch.c       the bytes of a commit         room.c       who may have the last room of a full lane
+ *   find.c        what the index tells of messages
  *   recovery.c    replay at opening             harden.c     makes durable what was found
  *   resume.c      opening without space         compaction.c empties sparse segments
  *   large.c       large files                   read.c       reading one message back
@@ -210,6 +211,11 @@ void append_undo(struct spool *spool, struct spool_entry *entry);
 /* Appends a record of compaction's, as it is. The header's generation and checksums are filled in later. */
 void append_record(struct spool *spool, struct spool_entry *entry, const struct record_header *header,
 		   const struct iovec *parts, uint32_t part_count, spool_done *done);
+
+/* --- find.c --- */
+
+/* As spool_find() tells it. */
+struct spool_message live_message(const struct live *live);
 
 /* --- supply.c --- */
 

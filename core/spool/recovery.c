@@ -364,18 +364,10 @@ static bool tell(struct recovery *recovery, const struct live *live)
 	if (result == SCAN_END || !record_split(&record.header, record.payload, &parts))
 		return error_set(recovery->error, "segment %u in %s has changed while it was read", segment->generation,
 				 recovery->spool->directory);
-	struct spool_message message = {
-		.id = live_id(live),
-		.place = { live->segment, live->offset, live->size },
-		.envelope = parts.envelope,
-		.done_bits = live_done_bits(live),
-		.detail = live_detail(live),
-		.size_bytes = record.header.text_size,
-		.accepted_unix_us = envelope_accepted(parts.envelope, live_id(live)),
-		.recipients = live->recipients,
-		.held = live->held,
-		.large = live->large,
-	};
+	struct spool_message message = live_message(live);
+	message.envelope = parts.envelope;
+	message.size_bytes = record.header.text_size;
+	message.accepted_unix_us = envelope_accepted(parts.envelope, live_id(live));
 	recovery->recovered(recovery->context, &message);
 	return true;
 }
