@@ -7,7 +7,7 @@
 enum { SMALL_SLAB = 16, LARGE_SLAB = 4 };
 
 /* Small buffers that a stream and its owner can have: output, what is being sent, kept input, what the owner holds. */
-enum { STREAM_SMALL_BUFFERS = 4 };
+enum { STREAM_SMALL_BUFFERS = 5 };
 
 void stream_buffers_init(struct stream_buffers *buffers, size_t most_streams)
 {

@@ -186,6 +186,7 @@ static void destroy(struct session *session)
 		else
 			transaction->session = NULL;
 	}
+	session_free_behind(session);
 	if (session->held.data)
 		session_free_held(session);
 	free(session->login);

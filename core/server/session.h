@@ -49,6 +49,8 @@ struct session {
 	struct list link;    /* in worker->live */
 	struct list ready;   /* in worker->ready or worker->spool_waiters */
 	struct list commits; /* transactions that were committed and not yet answered, oldest first */
+	struct buffer
+		behind; /* replies to what came behind the oldest of them; data NULL: nothing waits for the disk */
 	struct timer timer;
 	struct transaction *message; /* being gathered */
 	struct session_sign_in *sign_in;
@@ -64,6 +66,7 @@ struct session {
 	uint8_t turned_away;         /* enum client_verdict */
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
+	uint32_t behind_counted;           /* bytes of `behind` that some transaction has counted */
 	uint8_t waiting_commits;           /* in `commits` */
 	uint8_t phase;                     /* enum session_phase */
 	uint8_t blocked;                   /* enum session_block bits; 0: input is worked on */

@@ -116,10 +116,8 @@ static void commit_message(struct session *session)
 		.add_empty_line = (smtp->transaction.body.fields & BODY_NO_HEADER) != 0,
 		.date = worker_date(session->worker),
 	};
-	list_append(&session->commits, &transaction->link);
+	session_wait_for_commit(session, transaction);
 	transaction_commit(transaction, &trace, true);
-	if (++session->waiting_commits >= LIMIT_SESSION_COMMITS)
-		session->blocked |= SESSION_BLOCK_COMMIT;
 }
 
 /* --- sign-in --- */

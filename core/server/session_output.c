@@ -1,14 +1,44 @@
 /* A session's replies: in the order of the commands, however long the disk takes for one of them.
  *
- * A turn's replies gather in the worker's buffer and leave in one send. While messages wait for the disk, what
- * comes behind them gathers in the newest one's tail instead. */
+ * A turn's replies gather in the worker's buffer and leave in one send. While messages wait for the disk, what comes behind
+ * them gathers in a buffer of the session's instead, and each of them knows how much of that is behind it. */
 #include "core/server/session_parts.h"
 
 struct buffer *session_out(struct session *session)
 {
-	if (list_is_empty(&session->commits))
-		return &session->worker->replies;
-	return &CONTAINER_OF(session->commits.previous, struct transaction, link)->tail;
+	return list_is_empty(&session->commits) ? &session->worker->replies : &session->behind;
+}
+
+static struct transaction *newest_commit(const struct session *session)
+{
+	return CONTAINER_OF(session->commits.previous, struct transaction, link);
+}
+
+/* What was replied since the newest message that waits belongs behind that one. */
+static void count_behind(struct session *session)
+{
+	if (!list_is_empty(&session->commits))
+		newest_commit(session)->replies_behind += (uint32_t)(session->behind.size - session->behind_counted);
+	session->behind_counted = (uint32_t)session->behind.size;
+}
+
+void session_wait_for_commit(struct session *session, struct transaction *transaction)
+{
+	count_behind(session);
+	list_append(&session->commits, &transaction->link);
+	void *storage = session->behind.data ? NULL : pool_take(&session->worker->buffers.small);
+	/* Without memory there is no room, and work rests until the disk is done. */
+	if (!session->behind.data)
+		buffer_init(&session->behind, storage, storage ? LIMIT_SMALL_BUFFER_BYTES : 0);
+	if (++session->waiting_commits >= LIMIT_SESSION_COMMITS)
+		session->blocked |= SESSION_BLOCK_COMMIT;
+}
+
+void session_free_behind(struct session *session)
+{
+	pool_give(&session->worker->buffers.small, session->behind.data);
+	session->behind = (struct buffer){ NULL, 0, 0, false };
+	session->behind_counted = 0;
 }
 
 bool session_may_reply(struct session *session)
@@ -60,35 +90,50 @@ static void count_message(struct session *session)
 		session->hard_due_ms = session_now_ms(session) + limit;
 }
 
-static void answer(struct session *session, struct transaction *transaction)
+/* `behind`: the held replies that were not taken yet. */
+static void answer(struct session *session, struct transaction *transaction, struct slice *behind)
 {
 	char id[SPOOL_ID_TEXT_BYTES];
 	spool_id_format(transaction->id, id);
 	log_outcome(session, transaction, id);
 	struct buffer *replies = &session->worker->replies;
-	smtp_reply_write(replies, transaction->outcome, slice_from_text(id));
-	bool whole = buffer_append(replies, buffer_slice(&transaction->tail));
+	smtp_reply_write(replies, transaction->outcome, slice_of(id, sizeof id - 1));
+	bool whole = buffer_append(replies, slice_first(*behind, transaction->replies_behind));
 	ASSERT(whole && !replies->overflow);
+	*behind = slice_skip(*behind, transaction->replies_behind);
 	if (transaction->outcome == SMTP_QUEUED)
 		count_message(session);
 	session->waiting_commits--;
 	transaction_end(transaction);
 }
 
+static bool may_answer(struct session *session, const struct transaction *transaction)
+{
+	if (buffer_room(&session->worker->replies) < LIMIT_REPLY_BYTES + transaction->replies_behind)
+		session_send_replies(session);
+	if (stream_room(&session->stream) >= LIMIT_TURN_REPLY_BYTES)
+		return true;
+	session->blocked |= SESSION_BLOCK_OUTPUT;
+	return false;
+}
+
 void session_answer_commits(struct session *session)
 {
-	struct list *first;
-	while ((first = list_first(&session->commits))) {
+	if (list_is_empty(&session->commits))
+		return;
+	count_behind(session);
+	struct slice behind = buffer_slice(&session->behind);
+	for (struct list *first; (first = list_first(&session->commits));) {
 		struct transaction *transaction = CONTAINER_OF(first, struct transaction, link);
-		if (transaction->state != TRANSACTION_ENDED)
-			return;
-		if (buffer_room(&session->worker->replies) < LIMIT_REPLY_BYTES + TRANSACTION_TAIL_BYTES)
-			session_send_replies(session);
-		if (stream_room(&session->stream) < LIMIT_TURN_REPLY_BYTES) {
-			session->blocked |= SESSION_BLOCK_OUTPUT;
-			return;
-		}
-		answer(session, transaction);
+		if (transaction->state != TRANSACTION_ENDED || !may_answer(session, transaction))
+			break;
+		answer(session, transaction, &behind);
 		session->blocked &= (uint8_t)~SESSION_BLOCK_COMMIT;
 	}
+	if (list_is_empty(&session->commits)) {
+		session_free_behind(session);
+		return;
+	}
+	buffer_consume(&session->behind, session->behind.size - behind.size);
+	session->behind_counted = (uint32_t)session->behind.size;
 }

@@ -68,6 +68,10 @@ struct buffer *session_out(struct session *session);
 /* Is there room for one more reply, and may work go on? Blocks the session otherwise. */
 MUST_USE bool session_may_reply(struct session *session);
 
+/* The message's reply, and what is replied from now on, wait until it is durable. */
+void session_wait_for_commit(struct session *session, struct transaction *transaction);
+void session_free_behind(struct session *session);
+
 /* Writes the replies of messages whose commits are done, in order, and what was held behind them. */
 void session_answer_commits(struct session *session);
 

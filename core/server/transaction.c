@@ -38,15 +38,14 @@ struct transaction *transaction_create(struct worker *worker, struct session *se
 	struct transaction *transaction = pool_take(&worker->transactions);
 	if (!transaction)
 		return NULL;
-	/* All but the entry and the tail, which are written before they are read. */
-	memset(transaction, 0, offsetof(struct transaction, tail));
+	/* All but the entry, which is written before it is read. */
+	memset(transaction, 0, offsetof(struct transaction, entry));
 	list_init(&transaction->link);
 	transaction->worker = worker;
 	transaction->session = session;
 	transaction->state = TRANSACTION_ENVELOPE;
 	transaction->held = true;
 	transaction->flags = envelope_flags;
-	buffer_init(&transaction->tail, transaction->tail_storage, sizeof transaction->tail_storage);
 	transaction->text = text_create(worker, transaction);
 	if (transaction->text) {
 		struct buffer rest = text_rest(transaction->text);

@@ -23,10 +23,6 @@ enum transaction_state {
 	TRANSACTION_ENDED,    /* committed or failed; `outcome` says; waits for its turn to be answered */
 };
 
-enum {
-	TRANSACTION_TAIL_BYTES = 2 * LIMIT_REPLY_BYTES,
-};
-
 struct transaction {
 	struct list link; /* in its session's commits */
 	struct worker *worker;
@@ -44,9 +40,8 @@ struct transaction {
 	uint64_t stored_size; /* with it */
 	int64_t accepted_unix_us;
 	struct transaction_text *text; /* NULL: the spool has it all */
-	struct buffer tail;            /* replies to what came behind this message, held until it is answered */
+	uint32_t replies_behind;       /* bytes of the session's held replies that belong behind this one's */
 	struct spool_entry entry;
-	uint8_t tail_storage[TRANSACTION_TAIL_BYTES];
 };
 
 /* NULL when there is no memory or the bound is reached: 451. */
