@@ -14,6 +14,7 @@
 
 static const char usage[] = "usage: postern user add|passwd [-c FILE] [--password-stdin] NAME\n"
 			    "       postern user remove|enable|disable [-c FILE] NAME\n"
+			    "       postern user grant|revoke [-c FILE] NAME ADDRESS|@DOMAIN\n"
 			    "       postern user list [-c FILE] [--json] [PATTERN]\n"
 			    "       postern user show [-c FILE] [--json] NAME\n"
 			    "       postern user import [-c FILE] [--replace] [--clear] FILE\n"
@@ -27,6 +28,9 @@ static void print_help(void)
 	     "passwd   gives a user a new password; sign-ins with the old one end at once\n"
 	     "remove   removes a user\n"
 	     "disable  refuses a user, but keeps name and password; enable takes that back\n"
+	     "grant    lets a user send as ADDRESS, or as any address of DOMAIN, beside the own name, where the "
+	     "server\n"
+	     "         has senders = own; revoke takes that back\n"
 	     "list     prints all names, or those like PATTERN (*@example.org), one a line\n"
 	     "show     prints what is known of a user, but no secret\n"
 	     "import   adds a user for each line NAME:PASSWORD or NAME:HASH of FILE (-: standard input). Goes on "
@@ -93,13 +97,20 @@ static const struct action {
 	int (*run)(const struct user_request *request);
 	const char *operand; /* what the one behind it is; NULL: nothing */
 	bool needs_operand;
+	const char *second; /* what the one behind that is, which is needed then */
 	unsigned options;
 } actions[] = {
-	{ "add", user_add, "name", true, MAY_STDIN },  { "passwd", user_passwd, "name", true, MAY_STDIN },
-	{ "remove", user_remove, "name", true, 0 },    { "enable", user_enable, "name", true, 0 },
-	{ "disable", user_disable, "name", true, 0 },  { "list", user_list, "pattern", false, MAY_JSON },
-	{ "show", user_show, "name", true, MAY_JSON }, { "import", user_import, "file", true, MAY_REPLACE | MAY_CLEAR },
-	{ "export", user_export, NULL, false, 0 },
+	{ "add", user_add, "name", true, NULL, MAY_STDIN },
+	{ "passwd", user_passwd, "name", true, NULL, MAY_STDIN },
+	{ "remove", user_remove, "name", true, NULL, 0 },
+	{ "enable", user_enable, "name", true, NULL, 0 },
+	{ "disable", user_disable, "name", true, NULL, 0 },
+	{ "grant", user_grant, "name", true, "an address or @domain", 0 },
+	{ "revoke", user_revoke, "name", true, "an address or @domain", 0 },
+	{ "list", user_list, "pattern", false, NULL, MAY_JSON },
+	{ "show", user_show, "name", true, NULL, MAY_JSON },
+	{ "import", user_import, "file", true, NULL, MAY_REPLACE | MAY_CLEAR },
+	{ "export", user_export, NULL, false, NULL, 0 },
 };
 
 static const struct option options[] = {
@@ -115,6 +126,7 @@ struct call {
 	const struct action *action;
 	const char *file;
 	const char *operand;
+	const char *second;
 	unsigned options;
 	bool help;
 };
@@ -153,7 +165,9 @@ static bool has_sense(const struct call *call, int operands, struct error *error
 	}
 	if (operands > 0 && !action->operand)
 		return error_set(error, "%s takes nothing more", action->name);
-	if (operands > 1)
+	if (action->second && operands != 2)
+		return error_set(error, "%s takes a %s and %s", action->name, action->operand, action->second);
+	if (!action->second && operands > 1)
 		return error_set(error, "%s takes one %s", action->name, action->operand);
 	return operands > 0 || !action->needs_operand ||
 	       error_set(error, "%s needs a %s", action->name, action->operand);
@@ -172,6 +186,7 @@ static bool parse_call(int argc, char **argv, struct call *call, struct error *e
 	if (!call->action)
 		return error_set(error, "there is no action \"%s\"", argv[optind]);
 	call->operand = argv[optind + 1];
+	call->second = call->action->second && call->operand ? argv[optind + 2] : NULL;
 	return has_sense(call, argc - optind - 1, error);
 }
 
@@ -195,6 +210,7 @@ int command_user(int argc, char **argv)
 		.config = config,
 		.database = database,
 		.operand = call.operand,
+		.second = call.second,
 		.json = call.options & MAY_JSON,
 		.password_stdin = call.options & MAY_STDIN,
 		.replace = call.options & MAY_REPLACE,

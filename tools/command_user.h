@@ -8,6 +8,7 @@
 struct user_request {
 	const struct config *config;
 	const char *database; /* the folder "users" in the data folder */
+	const char *second;   /* grant and revoke: an address or "@domain" */
 	const char *operand;  /* a name, a pattern or a file, as the action says; NULL: none */
 	bool json;
 	bool password_stdin;
@@ -34,6 +35,8 @@ int user_passwd(const struct user_request *request);
 int user_remove(const struct user_request *request);
 int user_enable(const struct user_request *request);
 int user_disable(const struct user_request *request);
+int user_grant(const struct user_request *request);
+int user_revoke(const struct user_request *request);
 int user_list(const struct user_request *request);
 int user_show(const struct user_request *request);
 int user_export(const struct user_request *request);

@@ -76,6 +76,13 @@ static int report(struct users *users, const char *name, enum users_status statu
 		return EXIT_NOT_DONE;
 	case USERS_BAD_NAME:
 		return user_say_bad_name(name);
+	case USERS_TOO_MANY_GRANTS:
+		user_complain("%s may send as %d others already; grant a domain, or revoke some", name,
+			      LIMIT_USER_GRANTS);
+		return EXIT_NOT_DONE;
+	case USERS_NOT_GRANTED:
+		user_complain("that is not granted to %s; `postern user show %s` tells what is", name, name);
+		return EXIT_NOT_DONE;
 	case USERS_TOO_MANY_COSTS: /* not for a password that was hashed here */
 	case USERS_FAILED:
 		break;
@@ -151,6 +158,35 @@ static int change(const struct user_request *request,
 	int exit_status = report(users, request->operand, status, done, &error);
 	users_close(users);
 	return exit_status;
+}
+
+typedef enum users_status change_grant(struct users *users, struct slice name, struct slice grant, struct error *error);
+
+static int change_grants(const struct user_request *request, change_grant *step, const char *done)
+{
+	struct error error = { "" };
+	struct slice grant = slice_from_text(request->second);
+	if (!users_grant_is_valid(grant, &error)) {
+		user_complain("%s", error.text);
+		return EXIT_NOT_DONE;
+	}
+	struct users *users = user_open(request, true);
+	if (!users)
+		return EXIT_ENVIRONMENT;
+	enum users_status status = step(users, slice_from_text(request->operand), grant, &error);
+	int exit_status = report(users, request->operand, status, done, &error);
+	users_close(users);
+	return exit_status;
+}
+
+int user_grant(const struct user_request *request)
+{
+	return change_grants(request, users_grant, "granted to");
+}
+
+int user_revoke(const struct user_request *request)
+{
+	return change_grants(request, users_revoke, "revoked from");
 }
 
 int user_remove(const struct user_request *request)

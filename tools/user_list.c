@@ -104,6 +104,7 @@ int user_export(const struct user_request *request)
 
 struct wanted_user {
 	struct buffer written; /* the name as it was given */
+	struct buffer grants;
 	struct user_record record;
 };
 
@@ -117,6 +118,9 @@ static bool print_text(const struct wanted_user *wanted)
 	if (read_cost(wanted->record.hash, &cost))
 		printf("password  %s, %u MiB, %u passes, %u lanes\n", cost.kind, cost.memory_kib / 1024, cost.passes,
 		       cost.lanes);
+	struct slice rest = buffer_slice(&wanted->grants), grant;
+	while (users_next_grant(&rest, &grant))
+		printf("grant     %.*s\n", SLICE_ARGS(grant));
 	return true;
 }
 
@@ -129,6 +133,11 @@ static bool print_object(const struct wanted_user *wanted)
 				    json_pack("{s:s, s:I, s:I, s:I}", "hash", cost.kind, "memory_kib",
 					      (json_int_t)cost.memory_kib, "passes", (json_int_t)cost.passes, "lanes",
 					      (json_int_t)cost.lanes));
+	struct slice rest = buffer_slice(&wanted->grants), grant;
+	json_t *grants = json_array();
+	while (users_next_grant(&rest, &grant))
+		json_array_append_new(grants, json_stringn((const char *)grant.data, grant.size));
+	json_object_set_new(object, "grants", grants);
 	return print_json(object);
 }
 
@@ -137,11 +146,14 @@ int user_show(const struct user_request *request)
 	struct users *users = user_open(request, false);
 	if (!users)
 		return EXIT_ENVIRONMENT;
-	uint8_t storage[LIMIT_LOGIN_NAME_BYTES];
+	uint8_t storage[LIMIT_LOGIN_NAME_BYTES], grants[USERS_GRANTS_MOST_BYTES];
 	struct wanted_user wanted;
+	buffer_init(&wanted.grants, grants, sizeof grants);
 	buffer_init(&wanted.written, storage, sizeof storage);
 	int status = EXIT_NOT_DONE;
-	switch (users_find_written(users, slice_from_text(request->operand), &wanted.record, &wanted.written)) {
+	struct slice name = slice_from_text(request->operand);
+	enum users_status found = users_find_written(users, name, &wanted.record, &wanted.written);
+	switch (found == USERS_OK ? users_find_grants(users, name, &wanted.grants) : found) {
 	case USERS_OK:
 		status = (request->json ? print_object(&wanted) : print_text(&wanted)) ? EXIT_DONE : EXIT_NOT_DONE;
 		break;
@@ -151,6 +163,8 @@ int user_show(const struct user_request *request)
 		break;
 	case USERS_EXISTS:
 	case USERS_TOO_MANY_COSTS:
+	case USERS_TOO_MANY_GRANTS:
+	case USERS_NOT_GRANTED:
 	case USERS_FAILED:
 		user_complain("the user database can't be read");
 	}

@@ -67,6 +67,7 @@ struct config_server {
 	int auth_line;            /* of the block, 0: not written */
 	unsigned mechanisms;      /* SASL_… bits; {PLAIN, LOGIN} */
 	bool plaintext_sign_in;   /* no */
+	bool senders_own;         /* any: whom one who has signed in may send as */
 	bool anonymous;           /* no: who has not signed in may send to recipients that are delivered here */
 	struct config_connect connect;
 	struct config_relay relay;

@@ -229,6 +229,7 @@ static void set_hold(struct config_reading *reading, const struct config_given *
 /* --- the tables --- */
 
 static const struct config_choice yes_no[] = { { "yes", true }, { "no", false }, { NULL } };
+static const struct config_choice any_own[] = { { "any", false }, { "own", true }, { NULL } };
 static const struct config_choice show_hide[] = { { "show", true }, { "hide", false }, { NULL } };
 static const struct config_choice bare_lf[] = { { "refuse", false }, { "normalise", true }, { NULL } };
 static const struct config_choice tls_versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL } };
@@ -259,6 +260,7 @@ static const struct config_key auth_keys[] = {
 	{ "mechanisms", .set = config_add_choice_bit, FIELD(config_server, mechanisms), .many = true, .choices = mechanisms },
 	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
 	{ "plaintext", .set = config_set_choice, FIELD(config_server, plaintext_sign_in), .choices = yes_no },
+	{ "senders", .set = config_set_choice, FIELD(config_server, senders_own), .choices = any_own },
 	{ NULL },
 };
 

@@ -37,6 +37,18 @@ static void log_refusal(struct session *session, const char *what, const struct 
 	log_end(&line);
 }
 
+/* An empty path is nobody's: notifications have it (RFC 8098 §3, RFC 5321 §4.5.5). */
+static enum smtp_status check_ownership(struct session *session)
+{
+	struct slice sender = session->smtp.path;
+	bool owns = false;
+	if (!session->server->config->senders_own || !session->login || sender.size == 0)
+		return SMTP_SENDER_OK;
+	if (users_owns(session->worker->users, slice_from_text(session->login), sender, &owns) == USERS_FAILED)
+		return SMTP_STORAGE_ERROR;
+	return owns ? SMTP_SENDER_OK : SMTP_SENDER_NOT_OWN;
+}
+
 static enum smtp_status begin_message(struct session *session)
 {
 	const struct smtp_session *smtp = &session->smtp;
@@ -44,6 +56,9 @@ static enum smtp_status begin_message(struct session *session)
 	enum relay_verdict verdict = relay_judge_sender(&session->server->relay, &facts);
 	if (verdict != RELAY_ALLOWED)
 		return status_of(verdict);
+	enum smtp_status ownership = check_ownership(session);
+	if (ownership != SMTP_SENDER_OK)
+		return ownership;
 	if (!spool_is_writable(session->worker->spool))
 		return SMTP_STORAGE_FULL;
 	unsigned flags = (smtp->transaction.smtputf8 ? ENVELOPE_SMTPUTF8 : 0) |

@@ -6,21 +6,18 @@
 #include "core/base/log.h"
 #include "core/users/users_costs.h"
 #include "core/users/users_database.h"
-#include "core/users/users_record.h"
+#include "core/users/users_entry.h"
 
 /* --- reading --- */
 
-static bool decode(struct slice key, const MDB_val *value, struct slice *name, struct user_record *record,
-		   struct error *error)
+static bool decode(struct slice key, const MDB_val *value, struct users_entry *entry, struct error *error)
 {
-	return users_record_decode(users_slice_of(value), name, record) ||
+	return users_record_decode(users_slice_of(value), entry) ||
 	       error_set(error, "user database: the record of %.*s is damaged", SLICE_ARGS(key));
 }
 
-/* `written` is the name as it was given, in the database's own memory: valid while the transaction is, and until its next
- * change. */
-static enum users_status get_record(struct users *users, MDB_txn *transaction, struct slice key, struct slice *written,
-				    struct user_record *record, struct error *error)
+enum users_status users_get_entry(struct users *users, MDB_txn *transaction, struct slice key,
+				  struct users_entry *entry, struct error *error)
 {
 	MDB_val key_value = users_value_of(key), value;
 	int code = mdb_get(transaction, users->table, &key_value, &value);
@@ -30,23 +27,23 @@ static enum users_status get_record(struct users *users, MDB_txn *transaction, s
 		users_failed(error, code, "can't be read");
 		return USERS_FAILED;
 	}
-	return decode(key, &value, written, record, error) ? USERS_OK : USERS_FAILED;
+	return decode(key, &value, entry, error) ? USERS_OK : USERS_FAILED;
 }
 
-enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
-				     struct buffer *written)
+enum users_status users_read_entry(struct users *users, struct slice name, users_read *read, void *context)
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
-	struct slice key = users_fold_name(folded, name), given;
+	struct slice key = users_fold_name(folded, name);
+	struct users_entry entry;
 	struct error error;
 	enum users_status status = USERS_FAILED;
 	int code = users_read_again(users, users->reader);
 	if (code == 0) {
-		status = get_record(users, users->reader, key, &given, record, &error);
-		if (status == USERS_OK && written)
-			buffer_append(written, given);
+		status = users_get_entry(users, users->reader, key, &entry, &error);
+		if (status == USERS_OK)
+			read(context, &entry);
 		mdb_txn_reset(users->reader);
 	} else {
 		users_failed(&error, code, "can't be read");
@@ -54,6 +51,25 @@ enum users_status users_find_written(struct users *users, struct slice name, str
 	if (status == USERS_FAILED)
 		log_message(LOG_ERROR, "users-unreadable", "%s", error.text);
 	return status;
+}
+
+struct wanted {
+	struct user_record *record;
+	struct buffer *written; /* NULL: not wanted */
+};
+
+static void copy_record(void *context, const struct users_entry *entry)
+{
+	const struct wanted *wanted = context;
+	*wanted->record = entry->record;
+	if (wanted->written)
+		buffer_append(wanted->written, entry->name);
+}
+
+enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
+				     struct buffer *written)
+{
+	return users_read_entry(users, name, copy_record, &(struct wanted){ record, written });
 }
 
 enum users_status users_find(struct users *users, struct slice name, struct user_record *record)
@@ -95,10 +111,9 @@ bool users_walk(struct users *users, users_each *each, void *context, struct err
 	bool whole = true, wanted = true;
 	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	while (code == 0 && wanted) {
-		struct slice name;
-		struct user_record record;
-		whole = decode(users_slice_of(&key), &value, &name, &record, error);
-		wanted = whole && each(context, name, &record);
+		struct users_entry entry;
+		whole = decode(users_slice_of(&key), &value, &entry, error);
+		wanted = whole && each(context, entry.name, &entry.record);
 		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}
 	users->walks--;
@@ -138,7 +153,7 @@ static int64_t unix_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static bool change_begin(struct users *users, struct error *error)
+bool users_change_begin(struct users *users, struct error *error)
 {
 	if (users->writer)
 		return true;
@@ -154,7 +169,7 @@ static bool batch_goes_on(const struct users *users)
 	       monotonic_ms() - users->batch_began_ms < LIMIT_USERS_BATCH_MS;
 }
 
-static enum users_status change_end(struct users *users, enum users_status status, struct error *error)
+enum users_status users_change_end(struct users *users, enum users_status status, struct error *error)
 {
 	if (status == USERS_FAILED || (status != USERS_OK && !users->batching)) {
 		users_write_abort(users);
@@ -166,16 +181,15 @@ static enum users_status change_end(struct users *users, enum users_status statu
 	return USERS_FAILED;
 }
 
-/* Gives the record its new version and time, and stores it. `name` may lie in the record that is replaced. */
-static enum users_status store_record(struct users *users, struct slice key, struct slice name,
-				      struct user_record *record, struct error *error)
+enum users_status users_store_entry(struct users *users, struct slice key, struct users_entry *entry,
+				    struct error *error)
 {
-	record->version = ++users->last_version;
-	record->changed_unix_us = unix_us();
+	entry->record.version = ++users->last_version;
+	entry->record.changed_unix_us = unix_us();
 	uint8_t storage[USERS_VALUE_BYTES];
 	struct buffer value;
 	buffer_init(&value, storage, sizeof storage);
-	bool encoded = users_record_encode(&value, name, record);
+	bool encoded = users_record_encode(&value, entry);
 	ASSERT(encoded);
 	MDB_val key_value = users_value_of(key), data = users_value_of(buffer_slice(&value));
 	int code = mdb_put(users->writer, users->table, &key_value, &data, 0);
@@ -190,26 +204,26 @@ static enum users_status put_step(struct users *users, struct slice name, const 
 				  bool replace, struct error *error)
 {
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
-	struct slice key = users_fold_name(folded, name), written;
-	struct user_record record;
-	enum users_status status = get_record(users, users->writer, key, &written, &record, error);
+	struct slice key = users_fold_name(folded, name);
+	struct users_entry entry;
+	enum users_status status = users_get_entry(users, users->writer, key, &entry, error);
 	if (status == USERS_FAILED)
 		return status;
 	if (status == USERS_OK && !replace)
 		return USERS_EXISTS;
 	struct users_costs costs = users->costs;
 	if (status == USERS_OK)
-		users_costs_remove(&costs, record.hash);
+		users_costs_remove(&costs, entry.record.hash);
+	else
+		entry = (struct users_entry){ .name = name };
 	if (!users_costs_add(&costs, hash))
 		return USERS_TOO_MANY_COSTS;
 	users->costs = costs;
 	if (disabled)
-		record.disabled = *disabled;
-	else if (status == USERS_UNKNOWN)
-		record.disabled = false;
-	bool fits = slice_to_text(slice_from_text(hash), record.hash, sizeof record.hash);
+		entry.record.disabled = *disabled;
+	bool fits = slice_to_text(slice_from_text(hash), entry.record.hash, sizeof entry.record.hash);
 	ASSERT(fits);
-	return store_record(users, key, status == USERS_OK ? written : name, &record, error);
+	return users_store_entry(users, key, &entry, error);
 }
 
 static enum users_status put(struct users *users, struct slice name, const char *hash, const bool *disabled,
@@ -217,9 +231,9 @@ static enum users_status put(struct users *users, struct slice name, const char 
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
-	if (!change_begin(users, error))
+	if (!users_change_begin(users, error))
 		return USERS_FAILED;
-	return change_end(users, put_step(users, name, hash, disabled, replace, error), error);
+	return users_change_end(users, put_step(users, name, hash, disabled, replace, error), error);
 }
 
 enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace, struct error *error)
@@ -236,22 +250,22 @@ enum users_status users_restore(struct users *users, struct slice name, const ch
 static enum users_status disable_step(struct users *users, struct slice name, bool disabled, struct error *error)
 {
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
-	struct slice key = users_fold_name(folded, name), written;
-	struct user_record record;
-	enum users_status status = get_record(users, users->writer, key, &written, &record, error);
+	struct slice key = users_fold_name(folded, name);
+	struct users_entry entry;
+	enum users_status status = users_get_entry(users, users->writer, key, &entry, error);
 	if (status != USERS_OK)
 		return status;
-	record.disabled = disabled;
-	return store_record(users, key, written, &record, error);
+	entry.record.disabled = disabled;
+	return users_store_entry(users, key, &entry, error);
 }
 
 enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled, struct error *error)
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
-	if (!change_begin(users, error))
+	if (!users_change_begin(users, error))
 		return USERS_FAILED;
-	return change_end(users, disable_step(users, name, disabled, error), error);
+	return users_change_end(users, disable_step(users, name, disabled, error), error);
 }
 
 static enum users_status remove_step(struct users *users, struct slice name, struct error *error)
@@ -261,11 +275,10 @@ static enum users_status remove_step(struct users *users, struct slice name, str
 	int code = mdb_get(users->writer, users->table, &key, &value);
 	if (code == MDB_NOTFOUND)
 		return USERS_UNKNOWN;
-	struct slice written;
-	struct user_record record;
+	struct users_entry entry;
 	/* A damaged record can be removed too. */
-	if (code == 0 && users_record_decode(users_slice_of(&value), &written, &record))
-		users_costs_remove(&users->costs, record.hash);
+	if (code == 0 && users_record_decode(users_slice_of(&value), &entry))
+		users_costs_remove(&users->costs, entry.record.hash);
 	if (code == 0)
 		code = mdb_del(users->writer, users->table, &key, NULL);
 	if (code == 0)
@@ -278,9 +291,9 @@ enum users_status users_remove(struct users *users, struct slice name, struct er
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
-	if (!change_begin(users, error))
+	if (!users_change_begin(users, error))
 		return USERS_FAILED;
-	return change_end(users, remove_step(users, name, error), error);
+	return users_change_end(users, remove_step(users, name, error), error);
 }
 
 void users_batch_begin(struct users *users)

@@ -20,7 +20,19 @@ struct user_record {
 	bool disabled;
 };
 
-enum users_status { USERS_OK, USERS_UNKNOWN, USERS_EXISTS, USERS_BAD_NAME, USERS_TOO_MANY_COSTS, USERS_FAILED };
+enum users_status {
+	USERS_OK,
+	USERS_UNKNOWN,
+	USERS_EXISTS,
+	USERS_BAD_NAME,
+	USERS_TOO_MANY_COSTS,
+	USERS_TOO_MANY_GRANTS,
+	USERS_NOT_GRANTED,
+	USERS_FAILED,
+};
+
+/* The longest address or "@domain" that can be granted. */
+enum { USERS_GRANT_BYTES = 254 };
 
 /* The costs of the hashes in the database, and how many users have each. */
 struct users_costs {
@@ -73,6 +85,24 @@ MUST_USE enum users_status users_restore(struct users *users, struct slice name,
 MUST_USE enum users_status users_remove(struct users *users, struct slice name, struct error *error);
 MUST_USE enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled,
 					      struct error *error);
+
+/* Whom a user may send as, beside the own name: addresses, and domains as "@example.org". They are found without case in ASCII.
+ * Granting what is granted already changes nothing; so does taking back what is not (USERS_NOT_GRANTED). `grant` is
+ * one that users_grant_is_valid() takes. USERS_TOO_MANY_GRANTS: there are LIMIT_USER_GRANTS. */
+MUST_USE bool users_grant_is_valid(struct slice grant, struct error *error);
+MUST_USE enum users_status users_grant(struct users *users, struct slice name, struct slice grant, struct error *error);
+MUST_USE enum users_status users_revoke(struct users *users, struct slice name, struct slice grant,
+					struct error *error);
+
+/* May this user send as that address? So it is with his own name and what is granted. A microsecond, as users_find(). */
+MUST_USE enum users_status users_owns(struct users *users, struct slice name, struct slice address, bool *owns);
+
+/* Appends all that is granted, to be read by users_next_grant(); with USERS_GRANTS_MOST_BYTES there is room. */
+enum { USERS_GRANTS_MOST_BYTES = LIMIT_USER_GRANTS * (1 + USERS_GRANT_BYTES) };
+MUST_USE enum users_status users_find_grants(struct users *users, struct slice name, struct buffer *grants);
+
+/* Takes the next one off. False: that was all. */
+MUST_USE bool users_next_grant(struct slice *grants, struct slice *grant);
 
 /* Many changes in few transactions, for import: begin, put…, end. They are stored when LIMIT_USERS_BATCH have come, when
  * the first is LIMIT_USERS_BATCH_MS old and the next comes, and at the end. USERS_FAILED loses those not stored yet. */

@@ -240,10 +240,9 @@ static bool count_costs(struct users *users, struct error *error)
 	if (code != 0)
 		return users_failed(error, code, "can't be read");
 	while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		struct slice name;
-		struct user_record record;
-		bool counted = !users_record_decode(users_slice_of(&value), &name, &record) ||
-			       users_costs_add(&users->costs, record.hash);
+		struct users_entry entry;
+		bool counted = !users_record_decode(users_slice_of(&value), &entry) ||
+			       users_costs_add(&users->costs, entry.record.hash);
 		(void)counted; /* what is no user, or of a cost too many, is left out */
 	}
 	mdb_cursor_close(cursor);

@@ -43,27 +43,42 @@ static void append_short(struct buffer *buffer, struct slice bytes)
 	buffer_append(buffer, bytes);
 }
 
-bool users_record_encode(struct buffer *value, struct slice name, const struct user_record *record)
+/* Without grants it is what an earlier Postern reads, too. */
+bool users_record_encode(struct buffer *value, const struct users_entry *entry)
 {
-	buffer_append_byte(value, USERS_LAYOUT);
+	const struct user_record *record = &entry->record;
+	buffer_append_byte(value, entry->grants.size ? USERS_LAYOUT_GRANTS : USERS_LAYOUT);
 	buffer_append_byte(value, record->disabled ? USERS_FLAG_DISABLED : 0);
 	append_u64le(value, record->version);
 	append_u64le(value, (uint64_t)record->changed_unix_us);
-	append_short(value, name);
+	append_short(value, entry->name);
 	append_short(value, slice_from_text(record->hash));
+	buffer_append(value, entry->grants);
 	return !value->overflow;
 }
 
-bool users_record_decode(struct slice value, struct slice *name, struct user_record *record)
+static bool are_whole(struct slice grants)
+{
+	struct slice grant;
+	while (users_next_grant(&grants, &grant))
+		if (grant.size == 0)
+			return false;
+	return grants.size == 0;
+}
+
+bool users_record_decode(struct slice value, struct users_entry *entry)
 {
 	struct cursor cursor = cursor_over(value);
+	struct user_record *record = &entry->record;
 	uint8_t layout = cursor_take_u8(&cursor);
 	uint8_t flags = cursor_take_u8(&cursor);
 	record->version = cursor_take_u64le(&cursor);
 	record->changed_unix_us = (int64_t)cursor_take_u64le(&cursor);
-	*name = cursor_take(&cursor, cursor_take_u8(&cursor));
+	entry->name = cursor_take(&cursor, cursor_take_u8(&cursor));
 	struct slice hash = cursor_take(&cursor, cursor_take_u8(&cursor));
 	record->disabled = flags & USERS_FLAG_DISABLED;
-	return cursor_ok(&cursor) && layout == USERS_LAYOUT && cursor.rest.size == 0 &&
+	entry->grants = cursor.rest;
+	return cursor_ok(&cursor) && (layout == USERS_LAYOUT || layout == USERS_LAYOUT_GRANTS) &&
+	       (layout == USERS_LAYOUT_GRANTS) == (entry->grants.size > 0) && are_whole(entry->grants) &&
 	       slice_to_text(hash, record->hash, sizeof record->hash);
 }

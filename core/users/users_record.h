@@ -10,18 +10,27 @@
 
 enum {
 	USERS_LAYOUT = 1,
+	USERS_LAYOUT_GRANTS = 2, /* grants stand behind the hash */
 	USERS_FLAG_DISABLED = 1,
-	/* layout, flags, version, time, and name and hash behind a byte each for their sizes */
-	USERS_VALUE_BYTES = 1 + 1 + 8 + 8 + 1 + LIMIT_LOGIN_NAME_BYTES + 1 + LIMIT_HASH_TEXT_BYTES,
+	/* layout, flags, version, time, name and hash behind a byte each for their sizes, and grants */
+	USERS_VALUE_BYTES =
+		1 + 1 + 8 + 8 + 1 + LIMIT_LOGIN_NAME_BYTES + 1 + LIMIT_HASH_TEXT_BYTES + USERS_GRANTS_MOST_BYTES,
+};
+
+/* What stands in the database. */
+struct users_entry {
+	struct slice name; /* as it was given */
+	struct user_record record;
+	struct slice grants; /* as users_next_grant() reads them */
 };
 
 /* `name` must be no longer than LIMIT_LOGIN_NAME_BYTES. The key's bytes are `storage`'s. */
 struct slice users_fold_name(uint8_t storage[LIMIT_LOGIN_NAME_BYTES], struct slice name);
 
 /* False when the buffer has no room: with USERS_VALUE_BYTES it always has. */
-MUST_USE bool users_record_encode(struct buffer *value, struct slice name, const struct user_record *record);
+MUST_USE bool users_record_encode(struct buffer *value, const struct users_entry *entry);
 
-/* False for what no Postern up to this one has written. `name` points into the value. */
-MUST_USE bool users_record_decode(struct slice value, struct slice *name, struct user_record *record);
+/* False for what no Postern up to this one has written. Name and grants point into the value. */
+MUST_USE bool users_record_decode(struct slice value, struct users_entry *entry);
 
 #endif

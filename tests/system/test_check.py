@@ -116,7 +116,7 @@ def test_there_are_examples():
 def test_manual_tells_all_settings():
     """Each name that the server knows is in postern.conf(5), and nothing else is."""
     source = "".join(path.read_text() for path in (ROOT / "core/server").glob("config_*.c"))
-    known = set(re.findall(r'^\t\{ "(\w+)", (?:CONFIG_|\.set)', source, flags=re.M))
+    known = set(re.findall(r'^\t\{ "(\w+)", (?:CONFIG_(?:BLOCK|TITLED)|\.set)', source, flags=re.M))
     manual = (ROOT / "tools/man/postern.conf.5").read_text()
     told = set(re.findall(r"\bIc (\w+) (?:=|No|Ar)", manual))
     assert known == told

@@ -106,25 +106,6 @@ static void names_are_utf8_without_control_blank_and_colon(void **state)
 	assert_false(users_name_is_valid(slice_of(longest, sizeof longest)));
 }
 
-static void damaged_records_are_told_from_whole_ones(void **state)
-{
-	(void)state;
-	uint8_t storage[USERS_VALUE_BYTES];
-	struct buffer value;
-	buffer_init(&value, storage, sizeof storage);
-	struct user_record record = { .hash = HASH_A, .version = 7, .changed_unix_us = -3, .disabled = true }, got;
-	assert_true(users_record_encode(&value, SLICE_LITERAL("Al"), &record));
-	struct slice name;
-	assert_true(users_record_decode(buffer_slice(&value), &name, &got));
-	assert_true(slice_equal(name, SLICE_LITERAL("Al")));
-	assert_string_equal(got.hash, HASH_A);
-	assert_true(got.version == 7 && got.changed_unix_us == -3 && got.disabled);
-	for (size_t size = 0; size < value.size; size++)
-		assert_false(users_record_decode(slice_of(storage, size), &name, &got));
-	storage[0] = USERS_LAYOUT + 1;
-	assert_false(users_record_decode(buffer_slice(&value), &name, &got));
-}
-
 /* --- one process --- */
 
 static void what_is_put_is_found_without_case(void **state)
@@ -573,7 +554,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_utf8_without_control_blank_and_colon),
-		cmocka_unit_test(damaged_records_are_told_from_whole_ones),
 		cmocka_unit_test_setup_teardown(what_is_put_is_found_without_case, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(versions_rise_and_are_never_given_twice, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(a_disabled_user_stays_so_under_a_new_password, set_up_open, tear_down),
