@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bench/client_steps.h"
+#include "bench/proxied.h"
 #include "bench/source.h"
 #include "core/base/buffer.h"
 #include "crypto/secret.h"
@@ -186,6 +187,18 @@ static void on_stream(struct stream *stream, enum stream_event event)
 
 /* --- connecting --- */
 
+/* The stream has begun in plain text then. */
+static void send_proxy_header(struct client *client)
+{
+	struct load *load = client->load;
+	uint8_t header[PROXIED_HEADER_BYTES];
+	uint64_t number = load->next_proxied++ * load->options->workers + load->worker;
+	size_t size = proxied_header(&load->options->clients, number, header);
+	stream_start(&client->stream);
+	if (!stream_write(&client->stream, slice_of(header, size)))
+		client_fail(client, NULL, "no room for the PROXY header");
+}
+
 static void on_connected(struct loop_op *op, const struct loop_completion *completion)
 {
 	struct client *client = CONTAINER_OF(op, struct client, connect);
@@ -201,7 +214,9 @@ static void on_connected(struct loop_op *op, const struct loop_completion *compl
 	}
 	client->step = CLIENT_GREETING;
 	stream_init(&client->stream, load->loop, &load->buffers, client->fd, on_stream);
-	if (load->options->security == SECURITY_TLS)
+	if (load->options->proxy_for)
+		send_proxy_header(client);
+	if (load->options->security == SECURITY_TLS && client->step != CLIENT_CLOSE)
 		client_start_tls(client);
 	if (client->step != CLIENT_CLOSE)
 		stream_start(&client->stream);

@@ -97,7 +97,8 @@ struct load {
 	size_t opening; /* of lasting ones: that are connecting */
 	size_t opened;  /* lasting ones that were started so far */
 	size_t next_login;
-	struct list waiting; /* clients that would start an operation */
+	uint64_t next_proxied; /* connections with a PROXY header so far */
+	struct list waiting;   /* clients that would start an operation */
 	struct timer control;
 	struct timer pace;
 	uint8_t stage; /* enum load_stage */

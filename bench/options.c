@@ -62,6 +62,9 @@ static const struct option_row rows[] = {
 	  AT(host) },
 	{ "--tls-version", "1.2|1.3", "this version only", LOADS, OPTION_CHOICE, AT(tls_version), 0, 0, versions },
 	{ "--resume", NULL, "resume TLS sessions with the newest ticket", LOADS, OPTION_SET, AT(resume), 1 },
+	{ "--proxy-for", "PREFIX",
+	  "be a proxy: a PROXY header first, for clients with addresses of this prefix, in turn", LOADS, OPTION_TEXT,
+	  AT(proxy_for) },
 	{ "--user", "NAME", "sign in as", LOADS, OPTION_TEXT, AT(user) },
 	{ "--password", "TEXT", "its password", LOADS, OPTION_TEXT, AT(password) },
 	{ "--users", "FILE", "lines of name:password, taken in turn", LOADS, OPTION_TEXT, AT(users) },
@@ -226,10 +229,12 @@ static void set_defaults(struct options *options, enum command command)
 }
 
 /* What may not be left out, and what may not stand together. */
-static bool check_load(const struct options *options, struct error *error)
+static bool check_load(struct options *options, struct error *error)
 {
 	if (!options->to)
 		return error_set(error, "--to HOST:PORT is missing");
+	if (options->proxy_for && !net_prefix_parse(slice_from_text(options->proxy_for), &options->clients, error))
+		return false;
 	if (options->user && options->users)
 		return error_set(error, "--user and --users exclude each other");
 	if (!options->user != !options->password)

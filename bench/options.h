@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/base/error.h"
+#include "core/net/prefix.h"
 
 /* Subcommands, as bits: an option says which of them it belongs to. */
 enum command {
@@ -36,11 +37,13 @@ struct options {
 
 	/* where to */
 	const char *to;
-	uint64_t security;    /* enum security */
-	const char *ca;       /* NULL: not verified */
-	const char *host;     /* SNI and the name that the certificate must have */
-	uint64_t tls_version; /* TLS_VERSION_…, 0: any */
-	uint64_t resume;      /* a flag */
+	uint64_t security;         /* enum security */
+	const char *ca;            /* NULL: not verified */
+	const char *host;          /* SNI and the name that the certificate must have */
+	uint64_t tls_version;      /* TLS_VERSION_…, 0: any */
+	uint64_t resume;           /* a flag */
+	const char *proxy_for;     /* NULL: no PROXY headers */
+	struct net_prefix clients; /* what it says */
 	uint64_t server_pids[OPTIONS_SERVER_PIDS];
 	uint64_t server_pid_count;
 

@@ -364,3 +364,19 @@ def test_limits_are_of_the_clients_behind_haproxy(make_server, tmp_path):
                 client.socket.close()
     finally:
         haproxy.stop()
+
+
+@pytest.mark.parametrize("security", ["--tls", "--starttls"])
+def test_the_load_generator_is_a_proxy(make_server, security):
+    """For load from many addresses off one machine."""
+    server = make_server(server='proxy_protocol = { "127.0.0.1" }')
+    server.add_user()
+    server.start()
+    port = server.tls if security == "--tls" else server.starttls
+    command = [postern.BUILD / "postern-bench", "login", "--to", f"127.0.0.1:{port}", "--host", "localhost", security]
+    command += ["--ca", server.ca, "--user", postern.USER, "--password", postern.PASSWORD]
+    command += ["--proxy-for", "198.51.100.0/25", "--connections", 8, "--count", 200, "--workers", 2]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = set(re.findall(r" signed-in .*client=(\S+)", server.log()))
+    assert seen == {f"198.51.100.{number}" for number in range(128)}
