@@ -117,6 +117,30 @@ enum {
 	LIMIT_PROXY_LINE_BYTES = 107,    /* version 1: two IPv6 addresses at their longest, and CRLF */
 	LIMIT_PROXY_HEADER_BYTES = 4096, /* version 2: addresses are 216, a certificate's names some hundred */
 
+	/* --- names of clients --- */
+	LIMIT_DNS_SERVERS = 8,           /* resolv.conf has 3 */
+	LIMIT_DNS_SOCKETS = 64,          /* one UDP and one TCP a server, and those that are being closed */
+	LIMIT_DNS_TRIES = 2,             /* of each server; then the question's time is over anyway */
+	LIMIT_DNS_TRY_MS = 100,          /* at least; a shorter one only repeats what is under way */
+	LIMIT_DNS_BURST = 64,            /* questions sent a millisecond: a socket's buffer takes some 250 packets */
+	LIMIT_DNS_UDP_BYTES = 1232,      /* passes every link in one packet; longer answers come by TCP */
+	LIMIT_DNS_RECORDS = 256,         /* of an answer that are looked at: 16 KB of message at most */
+	LIMIT_DNS_ALIASES = 8,           /* one behind the other; RFC 2317 needs one */
+	LIMIT_DNS_POINTERS = 4,          /* names of one address that are tried; a host has one */
+	LIMIT_DNS_TIMEOUT_MS = 30000,    /* of a question; a client that waits longer is gone */
+	LIMIT_REVERSE_QUESTIONS = 4096,  /* in flight in a worker, of 1.2 KB each; more have failed at once */
+	LIMIT_REVERSE_QUERIES = 8192,    /* two a question: one that is given up ends later; ids are 16 bits */
+	LIMIT_REVERSE_NETWORK = 256,     /* questions in flight about one /24 or /48: others have theirs, too */
+	LIMIT_REVERSE_CACHE = 100000000, /* addresses; 9.6 GB a worker once all are used */
+	LIMIT_REVERSE_NAMES_BYTES = 506, /* of eight names together in the cache; most have 20 to 45 bytes */
+	LIMIT_REVERSE_SPREAD = 64,       /* groups of eight that a /24 or /64 lies in: it has 512 places at most */
+	LIMIT_REVERSE_LEAST_S = 60,      /* a name is remembered that long, whatever its TTL says */
+	LIMIT_REVERSE_MOST_S = 86400,    /* and not longer than that: addresses change hands */
+	LIMIT_REVERSE_NEGATIVE_S = 3600, /* at most, that there is none, or that it lies: somebody may put it right */
+	LIMIT_REVERSE_FAILED_S = 10,     /* a server that is back must not go unused, nor a dead one be asked anew */
+	LIMIT_REVERSE_COMPLAINT = 4,     /* failures before the log tells of them: one client's zone may be broken */
+	LIMIT_REVERSE_COMPLAINT_S = 60,  /* between two such lines */
+
 	/* --- configuration --- */
 	LIMIT_WORKERS = 64,
 	LIMIT_HASHERS = 64,
