@@ -118,7 +118,6 @@ enum {
 	LIMIT_PROXY_HEADER_BYTES = 4096, /* version 2: addresses are 216, a certificate's names some hundred */
 
 	/* --- names of clients --- */
-	LIMIT_DNS_SERVERS = 8,           /* resolv.conf has 3 */
 	LIMIT_DNS_SOCKETS = 64,          /* one UDP and one TCP a server, and those that are being closed */
 	LIMIT_DNS_TRIES = 2,             /* of each server; then the question's time is over anyway */
 	LIMIT_DNS_TRY_MS = 100,          /* at least; a shorter one only repeats what is under way */

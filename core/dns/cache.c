@@ -8,7 +8,6 @@
 
 enum {
 	WAYS = 8,
-	HUGE_PAGE_BYTES = 2 * 1024 * 1024,
 	SITE_SHARE = 32, /* of the table, that one /48 may lie in */
 };
 
@@ -93,14 +92,13 @@ struct reverse_cache *reverse_cache_create(uint32_t entries, const uint8_t key[R
 	cache->site_spread = at_least(cache->count / SITE_SHARE, 1);
 	cache->network_spread = cache->site_spread < LIMIT_REVERSE_SPREAD ? cache->site_spread : LIMIT_REVERSE_SPREAD;
 	cache->bytes = (size_t)cache->count * sizeof *cache->groups;
-	void *memory = mmap(NULL, cache->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Not in huge pages: a lookup would take 50 ns less, but the first few hundred addresses all of the memory. */
+	void *memory =
+		mmap(NULL, cache->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED) {
 		free(cache);
 		return NULL;
 	}
-	/* Groups lie far apart: with small pages each lookup would miss the table of pages, too. */
-	if (cache->bytes >= HUGE_PAGE_BYTES)
-		(void)madvise(memory, cache->bytes, MADV_HUGEPAGE);
 	cache->groups = memory;
 	return cache;
 }

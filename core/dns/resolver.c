@@ -130,8 +130,8 @@ static void fill_node(struct ares_addr_port_node *node, const struct net_address
 
 static bool set_servers(struct resolver *resolver, const struct resolver_settings *settings, struct error *error)
 {
-	struct ares_addr_port_node nodes[LIMIT_DNS_SERVERS];
-	ASSERT(settings->server_count <= LIMIT_DNS_SERVERS);
+	struct ares_addr_port_node nodes[LIMIT_NAME_SERVERS];
+	ASSERT(settings->server_count <= LIMIT_NAME_SERVERS);
 	for (size_t i = 0; i < settings->server_count; i++) {
 		fill_node(&nodes[i], &settings->servers[i]);
 		nodes[i].next = i + 1 < settings->server_count ? &nodes[i + 1] : NULL;

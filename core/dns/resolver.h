@@ -26,7 +26,7 @@ struct resolver_query {
 
 struct resolver_settings {
 	const struct net_address *servers; /* with ports; copied. None: those of /etc/resolv.conf */
-	size_t server_count;               /* LIMIT_DNS_SERVERS at most */
+	size_t server_count;               /* LIMIT_NAME_SERVERS at most */
 	uint32_t timeout_ms;               /* in which every server was asked LIMIT_DNS_TRIES times */
 };
 

@@ -118,9 +118,9 @@ static enum loop_kind loop_kind(void)
 int main(int count, char **words)
 {
 	static char line[LINE_BYTES];
-	struct net_address servers[LIMIT_DNS_SERVERS];
+	struct net_address servers[LIMIT_NAME_SERVERS];
 	struct error error;
-	if (count < 3 || count - 3 > LIMIT_DNS_SERVERS || !secret_setup())
+	if (count < 3 || count - 3 > LIMIT_NAME_SERVERS || !secret_setup())
 		fail("reverse_driver TIMEOUT_MS CACHE [SERVER:PORT …]");
 	struct reverse_settings settings = {
 		.resolver = { servers, (size_t)(count - 3), (uint32_t)strtoul(words[1], NULL, 10) },
