@@ -16,6 +16,7 @@ static const struct row {
 	{ "addresses", micro_measure_addresses },
 	{ "names", micro_measure_names },
 	{ "names of no rule", micro_measure_other_names },
+	{ "cached names", micro_measure_cache },
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -98,7 +99,9 @@ static void print_legend(void)
 {
 	printf("\nA question waits for the answer to the one before. random: %d of them, under any of the rules; "
 	       "local: the\n"
-	       "same %d again and again; naive: the random ones, in a table that is searched from end to end.\n",
+	       "same %d again and again; naive: the random ones, in a table that is searched from end to end. Of "
+	       "cached\n"
+	       "names the rules are the addresses that are kept.\n",
 	       MICRO_LOOKUPS, MICRO_LOCAL);
 }
 

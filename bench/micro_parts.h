@@ -27,6 +27,7 @@ typedef bool micro_measurement(uint32_t rules, struct micro_result *result);
 micro_measurement micro_measure_addresses;
 micro_measurement micro_measure_names;
 micro_measurement micro_measure_other_names;
+micro_measurement micro_measure_cache;
 
 /* Takes what is found, so that nothing is left out as useless. */
 extern volatile uint32_t micro_sink;
