@@ -38,7 +38,6 @@ static const struct reply_row rows[SMTP_STATUS_COUNT] = {
 	[SMTP_SIGN_IN_UNAVAILABLE] = REPLY(454, "4.7.0 ", "Temporary authentication failure, try again later"),
 	[SMTP_SIGN_IN_REQUIRED] = REPLY(530, "5.7.0 ", "Sign in first"),
 	[SMTP_SENDER_NOT_OWN] = REPLY(550, "5.7.1 ", "Your login may not send as that address"),
-	[SMTP_RELAY_DENIED] = REPLY(550, "5.7.1 ", "Unable to relay"),
 	[SMTP_MAILBOX_UNKNOWN] = REPLY(550, "5.1.1 ", "No such mailbox here"),
 	[SMTP_STORAGE_FULL] = REPLY(452, "4.3.1 ", "No space for mail now, try again later"),
 	[SMTP_STORAGE_ERROR] = REPLY(451, "4.3.0 ", "The message could not be stored, try again later"),
@@ -49,6 +48,15 @@ static const struct reply_row rows[SMTP_STATUS_COUNT] = {
 	[SMTP_NETWORK_FULL] = REPLY(421, "4.7.0 ", "Too many connections from your network, try again later"),
 	[SMTP_CONNECTS_TOO_FAST] = REPLY(421, "4.7.0 ", "You connect too often, try again later"),
 	[SMTP_TOO_MANY_CONNECTIONS] = REPLY(421, "4.7.0 ", "Too many connections, try again later"),
+	[SMTP_CLIENT_REFUSED] = AROUND(554, "5.7.1 ", "Connection refused ", ""),
+	[SMTP_CLIENT_DEFERRED] =
+		AROUND(421, "4.4.3 ", "The name of your host can't be found out now, try again later ", ""),
+	[SMTP_NAME_DEFERRED] =
+		AROUND(451, "4.4.3 ", "The name of your host can't be found out now, try again later ", ""),
+	[SMTP_OUTSIDER_REFUSED] = AROUND(530, "5.7.0 ", "Sign in first ", ""),
+	[SMTP_OUTSIDER_NEEDS_TLS] = AROUND(530, "5.7.0 ", "Start TLS and sign in first ", ""),
+	[SMTP_SENDER_REFUSED] = AROUND(550, "5.7.1 ", "You may not send mail here ", ""),
+	[SMTP_RELAY_REFUSED] = AROUND(550, "5.7.1 ", "Unable to relay for ", ""),
 	[SMTP_TIME_OUT] = REPLY(421, "4.4.2 ", "Timed out, closing"),
 	[SMTP_TOO_SLOW] = REPLY(421, "4.4.2 ", "The message comes in too slowly, closing"),
 	[SMTP_TLS_UNAVAILABLE] = REPLY(454, "4.7.0 ", "TLS is not available now"),

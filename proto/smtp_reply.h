@@ -15,7 +15,6 @@ enum smtp_status {
 	SMTP_SIGN_IN_UNAVAILABLE,  /* 454 4.7.0 */
 	SMTP_SIGN_IN_REQUIRED,     /* 530 5.7.0 */
 	SMTP_SENDER_NOT_OWN,       /* 550 5.7.1 */
-	SMTP_RELAY_DENIED,         /* 550 5.7.1 unable to relay */
 	SMTP_MAILBOX_UNKNOWN,      /* 550 5.1.1 */
 	SMTP_STORAGE_FULL,         /* 452 4.3.1 */
 	SMTP_STORAGE_ERROR,        /* 451 4.3.0 */
@@ -26,6 +25,13 @@ enum smtp_status {
 	SMTP_NETWORK_FULL,         /* 421 4.7.0 */
 	SMTP_CONNECTS_TOO_FAST,    /* 421 4.7.0 */
 	SMTP_TOO_MANY_CONNECTIONS, /* 421 4.7.0 */
+	SMTP_CLIENT_REFUSED,       /* 554 5.7.1 as a greeting, with the refusal's id; likewise the next six */
+	SMTP_CLIENT_DEFERRED,      /* 421 4.4.3 as a greeting */
+	SMTP_NAME_DEFERRED,        /* 451 4.4.3 */
+	SMTP_OUTSIDER_REFUSED,     /* 530 5.7.0 sign in */
+	SMTP_OUTSIDER_NEEDS_TLS,   /* 530 5.7.0 start TLS and sign in */
+	SMTP_SENDER_REFUSED,       /* 550 5.7.1 */
+	SMTP_RELAY_REFUSED,        /* 550 5.7.1 unable to relay for ADDRESS */
 	SMTP_TIME_OUT,             /* 421 4.4.2 */
 	SMTP_TOO_SLOW,             /* 421 4.4.2 below the minimum rate */
 	SMTP_TLS_UNAVAILABLE,      /* 454 4.7.0 */

@@ -51,11 +51,11 @@ static bool counts_as_error(unsigned code)
 	return code >= 500;
 }
 
-enum smtp_action smtp_session_reply(struct smtp_session *session, enum smtp_status status, enum smtp_action action,
-				    struct buffer *out)
+enum smtp_action smtp_session_reply_about(struct smtp_session *session, enum smtp_status status, struct slice detail,
+					  enum smtp_action action, struct buffer *out)
 {
 	unsigned code = smtp_reply_code(status);
-	smtp_reply_write(out, status, session->profile->hostname);
+	smtp_reply_write(out, status, detail);
 	if (code == 221 || code == 421)
 		return close_session(session);
 	if (!counts_as_error(code))
@@ -65,6 +65,12 @@ enum smtp_action smtp_session_reply(struct smtp_session *session, enum smtp_stat
 		return action;
 	smtp_reply_write(out, SMTP_TOO_MANY_ERRORS, session->profile->hostname);
 	return close_session(session);
+}
+
+enum smtp_action smtp_session_reply(struct smtp_session *session, enum smtp_status status, enum smtp_action action,
+				    struct buffer *out)
+{
+	return smtp_session_reply_about(session, status, session->profile->hostname, action, out);
 }
 
 enum smtp_action smtp_session_ask(struct smtp_session *session, enum smtp_action question)
@@ -103,6 +109,15 @@ void smtp_session_abort(struct smtp_session *session, enum smtp_status status, s
 	ASSERT(smtp_reply_code(status) == 421);
 	if (session->state != SMTP_CLOSED)
 		(void)smtp_session_reply(session, status, SMTP_CLOSE, out);
+}
+
+void smtp_session_turn_away(struct smtp_session *session, const struct smtp_profile *profile, bool tls,
+			    enum smtp_status status, struct slice detail, struct buffer *out)
+{
+	ASSERT(smtp_reply_code(status) == 554 || smtp_reply_code(status) == 421);
+	*session = (struct smtp_session){ .profile = profile, .state = SMTP_START, .tls = tls };
+	smtp_reply_write(out, status, detail);
+	close_session(session);
 }
 
 size_t smtp_session_line_limit(const struct smtp_session *session)

@@ -103,6 +103,10 @@ struct smtp_session {
 /* Starts a session; `tls`: implicit TLS. Writes the 220 greeting. */
 void smtp_session_start(struct smtp_session *session, const struct smtp_profile *profile, bool tls, struct buffer *out);
 
+/* The other way to start one: with a refusal in place of the greeting (554, 421), and its end. */
+void smtp_session_turn_away(struct smtp_session *session, const struct smtp_profile *profile, bool tls,
+			    enum smtp_status status, struct slice detail, struct buffer *out);
+
 /* One line, up to and with its CRLF, as it came (an engine that sees the ending can refuse bare CR, LF, NUL). A line of
  * LIMIT_COMMAND_LINE_BYTES (in an AUTH exchange or for an AUTH command LIMIT_AUTH_LINE_BYTES) without its end is passed to
  * smtp_session_line_too_long() once, which answers 500 5.5.2, or 5.5.6 where it was to answer a challenge and so ends the
@@ -137,9 +141,10 @@ MUST_USE enum smtp_action smtp_session_sign_in_begin(struct smtp_session *sessio
 MUST_USE enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smtp_status status,
 						   struct buffer *out);
 
-/* SMTP_SENDER_OK / SMTP_RECIPIENT_OK accept; any other refuses with its reply. */
+/* SMTP_SENDER_OK / SMTP_RECIPIENT_OK accept; any other refuses with its reply, of which `detail` is a part where it has one.
+ * An answer that takes time may point session->path, which the question is about, to a copy of it. */
 MUST_USE enum smtp_action smtp_session_path_checked(struct smtp_session *session, enum smtp_status status,
-						    struct buffer *out);
+						    struct slice detail, struct buffer *out);
 
 /* TLS runs: everything known is forgotten (RFC 3207 §4.2); the client starts with EHLO again. */
 void smtp_session_tls_started(struct smtp_session *session);

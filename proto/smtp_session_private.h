@@ -16,6 +16,10 @@ void smtp_session_forget_transaction(struct smtp_session *session);
 enum smtp_action smtp_session_reply(struct smtp_session *session, enum smtp_status status, enum smtp_action action,
 				    struct buffer *out);
 
+/* The same, with a detail for replies that have one; the other one's is the host's name. */
+enum smtp_action smtp_session_reply_about(struct smtp_session *session, enum smtp_status status, struct slice detail,
+					  enum smtp_action action, struct buffer *out);
+
 /* The answer is the shell's to give: it must come before anything else does. */
 enum smtp_action smtp_session_ask(struct smtp_session *session, enum smtp_action question);
 

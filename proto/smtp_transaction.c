@@ -98,7 +98,8 @@ enum smtp_action smtp_run_rcpt(struct smtp_session *session, struct slice argume
 	return smtp_session_reply(session, status, SMTP_CONTINUE, out);
 }
 
-enum smtp_action smtp_session_path_checked(struct smtp_session *session, enum smtp_status status, struct buffer *out)
+enum smtp_action smtp_session_path_checked(struct smtp_session *session, enum smtp_status status, struct slice detail,
+					   struct buffer *out)
 {
 	bool sender = session->awaits == SMTP_CHECK_SENDER;
 	smtp_session_answered(session, sender ? SMTP_CHECK_SENDER : SMTP_CHECK_RECIPIENT);
@@ -112,7 +113,7 @@ enum smtp_action smtp_session_path_checked(struct smtp_session *session, enum sm
 	} else if (sender) {
 		smtp_session_forget_transaction(session);
 	}
-	return smtp_session_reply(session, status, SMTP_CONTINUE, out);
+	return smtp_session_reply_about(session, status, detail, SMTP_CONTINUE, out);
 }
 
 /* --- the message's end --- */

@@ -98,7 +98,7 @@ void config_access_finish(struct config_server *server)
 
 const struct config_choice config_allow_deny[] = { { "allow", true }, { "deny", false }, { NULL } };
 static const struct config_choice reverse_modes[] = {
-	{ "auto", CONFIG_REVERSE_AUTO }, { "off", CONFIG_REVERSE_OFF }, { "on", CONFIG_REVERSE_ON }, { NULL }
+	{ "auto", REVERSE_AUTO }, { "off", REVERSE_OFF }, { "on", REVERSE_ON }, { NULL }
 };
 
 enum {

@@ -33,7 +33,7 @@ struct config_rules {
 	size_t file_count;
 };
 
-enum config_unknown_name { CONFIG_UNKNOWN_AS_DEFAULT, CONFIG_UNKNOWN_ALLOW, CONFIG_UNKNOWN_DENY };
+enum config_unknown_name { UNKNOWN_NAME_AS_DEFAULT, UNKNOWN_NAME_ALLOW, UNKNOWN_NAME_DENY };
 
 /* Defaults in brackets. */
 struct config_connect {
@@ -62,7 +62,7 @@ struct config_relay {
 	bool open_relay_meant;            /* default = allow needs open_relay = "I mean it" beside it */
 };
 
-enum config_reverse { CONFIG_REVERSE_AUTO, CONFIG_REVERSE_OFF, CONFIG_REVERSE_ON };
+enum config_reverse { REVERSE_AUTO, REVERSE_OFF, REVERSE_ON };
 
 struct config_dns {
 	int line;

@@ -46,8 +46,8 @@ static void set_rate(struct config_reading *reading, const struct config_given *
 	connect->rate_line = given->value->line;
 }
 
-static const struct config_choice unknown_names[] = { { "allow", CONFIG_UNKNOWN_ALLOW },
-						      { "deny", CONFIG_UNKNOWN_DENY },
+static const struct config_choice unknown_names[] = { { "allow", UNKNOWN_NAME_ALLOW },
+						      { "deny", UNKNOWN_NAME_DENY },
 						      { NULL } };
 
 #define CONNECT(member) FIELD(config_connect, member)

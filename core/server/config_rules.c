@@ -112,7 +112,7 @@ static void check_connect(const struct config_server *server, struct config_prob
 {
 	const struct config_connect *connect = &server->connect;
 	if (!connect->default_allow.value && !has_allow(&connect->rules) &&
-	    connect->unknown_name.value != CONFIG_UNKNOWN_ALLOW)
+	    connect->unknown_name.value != UNKNOWN_NAME_ALLOW)
 		config_problem_add(problems, server->file, connect->default_allow.line,
 				   "nobody may connect: connect denies everybody; add allow = { … }");
 }
@@ -121,7 +121,7 @@ static void check_connect(const struct config_server *server, struct config_prob
 static void check_names(const struct config_server *server, const struct config_rules *rules,
 			struct config_problems *problems)
 {
-	for (size_t i = 0; i < rules->count && server->dns.reverse.value == CONFIG_REVERSE_OFF; i++)
+	for (size_t i = 0; i < rules->count && server->dns.reverse.value == REVERSE_OFF; i++)
 		if (rules->list[i].what.is_name)
 			config_problem_add(problems, server->file, rules->list[i].line,
 					   "'%s' needs the names of clients, and dns { reverse = off } on line %d asks "

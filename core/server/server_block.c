@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/limits.h"
+#include "core/server/server_policy.h"
 #include "crypto/secret.h"
 
 enum { CLIENT_ENTRIES_PER_CONNECTION = 8 };
@@ -17,7 +18,6 @@ static struct smtp_profile make_profile(const struct config_server *config, enum
 		.mechanisms = config->mechanisms,
 		.starttls = mode == LISTENER_STARTTLS,
 		.plaintext_sign_in = config->plaintext_sign_in,
-		.sign_in_required = !config->relay.default_allow.value,
 		.bare_lf_normalised = config->bare_lf_normalised,
 		.message_size_bytes = config->limits.message_size,
 		.recipients = config->limits.recipients,
@@ -76,9 +76,10 @@ bool server_block_init(struct server_block *block, const struct config_server *c
 			.per_network = config->connect.per_network,
 			.rate = { config->connect.rate, config->connect.rate_ms * CLOCK_NS_PER_MS },
 		},
-		.relay = { .authenticated = config->relay.authenticated.value, .everybody = config->relay.default_allow.value },
 	};
-	if (make_proxies(block, error) && load_certificates(block, ticket_secret, error))
+	bool judges = server_policy_make(&block->policy, config, error);
+	block->takes_outsiders = judges && policy_takes_outsiders(&block->policy);
+	if (judges && make_proxies(block, error) && load_certificates(block, ticket_secret, error))
 		return true;
 	server_block_finish(block);
 	return false;
@@ -124,6 +125,7 @@ void server_block_finish(struct server_block *block)
 	if (block->clients)
 		munmap(block->clients, block->clients_bytes);
 	block->clients = NULL;
+	policy_finish(&block->policy);
 	tls_context_destroy(block->tls);
 	block->tls = NULL;
 	radix_destroy(block->proxies);

@@ -5,7 +5,7 @@
 
 #include "core/net/clients.h"
 #include "core/net/radix.h"
-#include "core/policy/relay.h"
+#include "core/policy/policy.h"
 #include "core/server/config.h"
 #include "crypto/tls.h"
 #include "proto/smtp_session.h"
@@ -16,7 +16,8 @@ struct server_block {
 	struct smtp_profile plain_profile; /* for listeners without TLS, and with STARTTLS */
 	struct smtp_profile starttls_profile;
 	struct smtp_profile tls_profile;
-	struct relay_rules relay;
+	struct policy policy;
+	bool takes_outsiders; /* mail of some who have not signed in */
 	struct client_limits client_limits;
 	struct clients *clients; /* in memory of all workers; NULL: nothing is limited */
 	size_t clients_bytes;

@@ -113,14 +113,21 @@ static void refuse_unwelcome(struct session *session)
 void session_greet(struct session *session)
 {
 	const struct config_limits *limits = &session->server->config->limits;
-	if (session->smtp.profile->sign_in_required)
+	if (session->judged.outcome == POLICY_NEEDS_NAME && !session->turned_away) {
+		(void)!session_wait_for_name(session, SMTP_CONTINUE);
+		session->phase = SESSION_WAITING;
+		session_end_turn(session);
+		return;
+	}
+	if (!session->server->takes_outsiders)
 		session->hard_due_ms = session_now_ms(session) + limits->sign_in;
 	else if (limits->session)
 		session->hard_due_ms = session_now_ms(session) + limits->session;
 	smtp_session_start(&session->smtp, session->smtp.profile, session->stream.tls != NULL,
 			   &session->worker->replies);
 	session->greeted = true;
-	refuse_unwelcome(session);
+	if (session->turned_away || !session_is_refused(session))
+		refuse_unwelcome(session);
 	session->phase = SESSION_WAITING; /* so that the idle limit starts */
 	session_end_turn(session);
 }
@@ -190,6 +197,7 @@ static void destroy(struct session *session)
 	if (session->held.data)
 		session_free_held(session);
 	free(session->login);
+	session_forget_name(session);
 	session_leave_counts(session);
 	list_remove(&session->ready);
 	list_remove(&session->link);

@@ -37,6 +37,7 @@ enum session_block {
 	SESSION_BLOCK_COMMIT = 4,  /* enough messages, or replies behind them, wait for the disk */
 	SESSION_BLOCK_OUTPUT = 8,  /* the client does not read its replies */
 	SESSION_BLOCK_SPOOL = 16,  /* the spool is busy */
+	SESSION_BLOCK_NAME = 32,   /* the client's name is being found out */
 };
 
 enum { SESSION_CLIENT_BYTES = sizeof "IPv6:" - 1 + NET_ADDRESS_TEXT_BYTES };
@@ -57,6 +58,8 @@ struct session {
 	struct buffer held;   /* input kept over a pause, or the beginning of a line or header; data NULL when empty */
 	struct slice turn;    /* input of this turn that was not worked on yet */
 	char *login;          /* malloc'ed; NULL until signed in */
+	char *name;           /* malloc'ed; NULL unless POLICY_NAME_KNOWN */
+	char *waiting_path;   /* of the MAIL or RCPT that waits for the name; NULL: none */
 	uint64_t number;      /* in logs: worker and count */
 	uint64_t hard_due_ms; /* monotonic: sign-in or session limit; 0: none */
 	uint32_t messages;    /* accepted */
@@ -74,10 +77,13 @@ struct session {
 	bool skipping_line;                /* an over-long line was refused: drop up to its end */
 	bool is_proxys_own;                /* it stands for itself */
 	bool greeted;
-	bool tarpitted; /* counted in worker->tarpitted */
-	bool refused;   /* over the limit of connections: 421 is the greeting */
-	bool start_tls; /* once everything before it is answered */
-	bool ending;    /* the engine is done, or the peer: close when all is answered */
+	bool tarpitted;               /* counted in worker->tarpitted */
+	uint8_t name_state;           /* enum policy_name */
+	uint8_t waiting_action;       /* enum smtp_action: what waits for the name; SMTP_CONTINUE: the greeting */
+	struct policy_verdict judged; /* of the connection */
+	bool refused;                 /* over the limit of connections: 421 is the greeting */
+	bool start_tls;               /* once everything before it is answered */
+	bool ending;                  /* the engine is done, or the peer: close when all is answered */
 };
 
 /* Takes over the connected socket. Over the server block's `connections` the client is told 421 and closed (behind

@@ -8,21 +8,6 @@
 
 /* --- envelope and message --- */
 
-static enum smtp_status status_of(enum relay_verdict verdict)
-{
-	switch (verdict) {
-	case RELAY_NEEDS_SIGN_IN:
-		return SMTP_SIGN_IN_REQUIRED;
-	case RELAY_NO_MAILBOX:
-		return SMTP_MAILBOX_UNKNOWN;
-	case RELAY_ALLOWED:
-	case RELAY_DENIED:
-	case RELAY_NO_ROUTE:
-		break;
-	}
-	return SMTP_RELAY_DENIED;
-}
-
 static void log_refusal(struct session *session, const char *what, const struct smtp_session *smtp,
 			enum smtp_status status)
 {
@@ -52,10 +37,6 @@ static enum smtp_status check_ownership(struct session *session)
 static enum smtp_status begin_message(struct session *session)
 {
 	const struct smtp_session *smtp = &session->smtp;
-	struct relay_facts facts = { .signed_in = smtp->signed_in };
-	enum relay_verdict verdict = relay_judge_sender(&session->server->relay, &facts);
-	if (verdict != RELAY_ALLOWED)
-		return status_of(verdict);
 	enum smtp_status ownership = check_ownership(session);
 	if (ownership != SMTP_SENDER_OK)
 		return ownership;
@@ -72,24 +53,8 @@ static enum smtp_status begin_message(struct session *session)
 
 static enum smtp_status add_recipient(struct session *session)
 {
-	struct worker *worker = session->worker;
-	struct slice path = session->smtp.path;
-	struct slice local = slice_first(path, session->smtp.path_local_size);
-	struct slice domain = slice_skip(path, local.size);
-	/* <postmaster> alone is ours (RFC 5321 §4.5.1). */
-	domain = domain.size ? slice_skip(domain, 1) : session->smtp.profile->hostname;
-	const struct route *route = route_find(&worker->config->routes, domain);
-	char place[4096];
-	struct relay_facts facts = {
-		.signed_in = session->smtp.signed_in,
-		.has_route = route != NULL,
-		.has_mailbox = route && (route->kind != ROUTE_MAILDIR ||
-					 route_maildir_path(route, local, domain, place, sizeof place)),
-	};
-	enum relay_verdict verdict = relay_judge_recipient(&session->server->relay, &facts);
-	if (verdict != RELAY_ALLOWED)
-		return status_of(verdict);
-	if (!transaction_add_recipient(session->message, path, route->kind == ROUTE_HOLD))
+	const struct route *route = route_find(&session->worker->config->routes, session_recipient_domain(session));
+	if (!transaction_add_recipient(session->message, session->smtp.path, route->kind == ROUTE_HOLD))
 		return SMTP_MEMORY_SHORT;
 	return SMTP_RECIPIENT_OK;
 }
@@ -97,10 +62,20 @@ static enum smtp_status add_recipient(struct session *session)
 static enum smtp_action check_path(struct session *session, enum smtp_action action)
 {
 	bool sender = action == SMTP_CHECK_SENDER;
-	enum smtp_status status = sender ? begin_message(session) : add_recipient(session);
-	if (status != SMTP_SENDER_OK && status != SMTP_RECIPIENT_OK)
-		log_refusal(session, sender ? "sender" : "recipient", &session->smtp, status);
-	return smtp_session_path_checked(&session->smtp, status, session_out(session));
+	uint8_t storage[LIMIT_REPLY_DETAIL_BYTES];
+	struct buffer detail;
+	buffer_init(&detail, storage, sizeof storage);
+	enum smtp_status status = session_judge_path(session, sender, &detail);
+	if (status == SMTP_STATUS_COUNT) {
+		if (session_wait_for_name(session, action))
+			return SMTP_CONTINUE;
+		status = SMTP_MEMORY_SHORT;
+	} else if (status == SMTP_OK) {
+		status = sender ? begin_message(session) : add_recipient(session);
+		if (status != SMTP_SENDER_OK && status != SMTP_RECIPIENT_OK)
+			log_refusal(session, sender ? "sender" : "recipient", &session->smtp, status);
+	}
+	return smtp_session_path_checked(&session->smtp, status, buffer_slice(&detail), session_out(session));
 }
 
 static void drop_message(struct session *session)

@@ -7,7 +7,7 @@
 /* The log takes so many lines a second of those who are refused, and tells how many there were beyond. */
 enum { REFUSALS_TOLD = 20 };
 
-static bool may_tell_refusal(struct worker *worker)
+bool session_may_tell_refusal(struct worker *worker)
 {
 	int64_t second = loop_now(worker->loop)->unix_us / 1000000;
 	if (second != worker->refusals.second) {
@@ -30,7 +30,7 @@ static void log_refusal(struct session *session, enum client_verdict verdict)
 	const struct config_server *server = session->server->config;
 	const struct config_connect *connect = &server->connect;
 	struct log_line line;
-	if (!may_tell_refusal(session->worker) || !session_log(session, &line, LOG_INFO, "refused"))
+	if (!session_may_tell_refusal(session->worker) || !session_log(session, &line, LOG_INFO, "refused"))
 		return;
 	const char *limit = "per_address";
 	int at = connect->per_address_line;
@@ -107,7 +107,11 @@ static bool is_tarpitted(struct session *session)
 
 bool session_is_taken(struct session *session)
 {
-	enum client_verdict verdict = count_client(session);
+	session_begin_judging(session);
+	bool refused = session->judged.outcome == POLICY_REFUSE || session->judged.outcome == POLICY_DEFER;
+	enum client_verdict verdict = refused ? CLIENT_ADMITTED : count_client(session);
+	if (refused && !session_begins_with_tls(session) && is_tarpitted(session))
+		return false;
 	if (verdict == CLIENT_ADMITTED)
 		return true;
 	session->turned_away = (uint8_t)verdict;

@@ -1,5 +1,5 @@
 /* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
- * session_admission.c (limits of clients),
+ * session_admission.c (limits of clients), session_policy.c (rules),
  * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
  * session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
@@ -30,6 +30,32 @@ static inline bool session_begins_with_tls(const struct session *session)
 {
 	return session->smtp.profile == &session->server->tls_profile;
 }
+
+/* A line for one more refused connection? They come in crowds. */
+MUST_USE bool session_may_tell_refusal(struct worker *worker);
+
+/* The rules' verdict on the connection, or the question for the name that it takes. */
+void session_begin_judging(struct session *session);
+
+/* By the rules: then it was told so instead of a greeting, and is ending. */
+MUST_USE bool session_is_refused(struct session *session);
+
+/* The rules' verdict on the path that the engine asks about: SMTP_OK: no objection; SMTP_STATUS_COUNT: the client's name must be
+ * known first (session_wait_for_name()); else the refusal, and in `detail` what its reply tells beside. */
+MUST_USE enum smtp_status session_judge_path(struct session *session, bool sender, struct buffer *detail);
+struct slice session_recipient_domain(const struct session *session);
+
+/* Asks who the client is, unless that was asked. True: it is known, as far as it can be. */
+MUST_USE bool session_ask_name(struct session *session);
+
+/* What the engine asked with `action`, or with SMTP_CONTINUE the greeting, waits for the name. False: no memory. */
+MUST_USE bool session_wait_for_name(struct session *session, enum smtp_action action);
+
+/* From the loop: it is known now, and what waited goes on. */
+void session_name_is_known(struct session *session, enum policy_name state, struct slice name);
+
+/* The session ends. */
+void session_forget_name(struct session *session);
 
 /* One line a second of a kind, since connections come in crowds under load, when lines are dear. `last_second` is the kind's own. */
 MUST_USE bool session_log_is_due(const struct worker *worker, int64_t *last_second);

@@ -125,6 +125,9 @@ static bool open_lane(struct worker *worker, const struct worker_settings *setti
 	if (!worker->spool)
 		return false;
 	queue_start(worker->queue, worker->spool);
+	worker->refusal_file = refusal_file_create(worker->loop, settings->lane_directory, settings->number);
+	if (!worker->refusal_file)
+		return error_set(error, "no memory for refusals");
 	worker->control_servers = (struct control_servers){ settings->config, settings->states };
 	struct control_settings control = {
 		.queue = worker->queue,
@@ -276,6 +279,7 @@ void worker_destroy(struct worker *worker)
 		worker_drain(worker);
 		finish_turns(worker);
 		control_stop(worker->control);
+		refusal_file_destroy(worker->refusal_file);
 		spool_close(worker->spool);
 	}
 	loop_timer_stop(worker->loop, &worker->drain_deadline);

@@ -14,6 +14,7 @@
 #include "core/server/config.h"
 #include "core/server/control.h"
 #include "core/server/received_start.h"
+#include "core/server/refusal_file.h"
 #include "core/server/server_block.h"
 #include "core/spool/spool.h"
 #include "core/users/sign_in.h"
@@ -77,6 +78,7 @@ struct worker {
 	struct list spool_waiters; /* sessions that wait for the spool to be less busy */
 	uint32_t tarpitted;        /* sessions that wait to be told that they are refused */
 	struct worker_refusals refusals;
+	struct refusal_file *refusal_file;
 	size_t commits; /* transactions with something running in the spool */
 	uint64_t next_session;
 	bool draining;

@@ -64,14 +64,14 @@ static enum smtp_action check_path(struct dialogue *dialogue, bool sender, struc
 {
 	enum smtp_status status = sender ? SMTP_SENDER_OK : SMTP_RECIPIENT_OK;
 	if (path_starts_with(dialogue, sender ? "bad" : "relay"))
-		status = SMTP_RELAY_DENIED;
+		status = SMTP_SENDER_REFUSED;
 	else if (!sender && path_starts_with(dialogue, "no"))
 		status = SMTP_MAILBOX_UNKNOWN;
 	else if (sender)
 		add_to_envelope(dialogue, 0, dialogue->session.path);
 	else
 		add_to_envelope(dialogue, dialogue->session.transaction.recipients ? ',' : '>', dialogue->session.path);
-	return smtp_session_path_checked(&dialogue->session, status, out);
+	return smtp_session_path_checked(&dialogue->session, status, SLICE_LITERAL("here"), out);
 }
 
 static enum smtp_action verify(struct dialogue *dialogue, struct buffer *out)

@@ -139,7 +139,7 @@ static void access_is_read(void **state)
 	assert_true(connect->rules.files[1].allow);
 	assert_int_equal(connect->default_allow.value, false);
 	assert_int_equal(connect->default_allow.line, 3);
-	assert_int_equal(connect->unknown_name.value, CONFIG_UNKNOWN_DENY);
+	assert_int_equal(connect->unknown_name.value, UNKNOWN_NAME_DENY);
 	assert_int_equal(connect->unknown_name.line, 5);
 	assert_int_equal(connect->per_address, 50);
 	assert_int_equal(connect->per_network, 500);
@@ -150,7 +150,7 @@ static void access_is_read(void **state)
 	assert_int_equal(server->relay.rules.count, 1);
 	assert_int_equal(server->relay.authenticated.value, false);
 	assert_int_equal(server->relay.authenticated.line, 8);
-	assert_int_equal(server->dns.reverse.value, CONFIG_REVERSE_ON);
+	assert_int_equal(server->dns.reverse.value, REVERSE_ON);
 	assert_int_equal(server->dns.server_count, 2);
 	assert_int_equal(server->dns.servers[0].port, 5353);
 	assert_int_equal(server->dns.servers[1].port, 53);

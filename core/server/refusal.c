@@ -1,0 +1,56 @@
+/* Records of refusals; see refusal.h. */
+#include "core/server/refusal.h"
+
+#include <string.h>
+
+static void set_text(char *text, size_t capacity, struct slice value)
+{
+	(void)!slice_to_text(value, text, capacity);
+}
+
+#define SET_TEXT(member, value) set_text(refusal->member, sizeof refusal->member, (value))
+
+void refusal_fill(struct refusal *refusal, const struct policy *policy, const struct policy_facts *facts,
+		  const struct policy_verdict *verdict, const struct refusal_context *context)
+{
+	struct policy_reason reason;
+	policy_explain(policy, verdict, &reason);
+	memset(refusal, 0, sizeof *refusal);
+	refusal->format = REFUSAL_FORMAT;
+	refusal->line = (uint32_t)reason.line;
+	refusal->tls_bits = (uint16_t)facts->tls_bits;
+	refusal->stage = verdict->stage;
+	refusal->outcome = verdict->outcome;
+	refusal->status = verdict->status;
+	refusal->name_state = (uint8_t)facts->name_state;
+	refusal->family = facts->client.family;
+	refusal->signed_in = facts->signed_in;
+	refusal->has_route = facts->has_route;
+	refusal->local = facts->local;
+	refusal->has_mailbox = facts->has_mailbox;
+	memcpy(refusal->address, facts->client.bytes, sizeof refusal->address);
+	SET_TEXT(server, slice_from_text(policy->server));
+	SET_TEXT(rule, slice_from_text(reason.text));
+	SET_TEXT(file, slice_from_text(reason.file));
+	if (facts->name_state == POLICY_NAME_KNOWN)
+		SET_TEXT(name, facts->name);
+	SET_TEXT(login, slice_from_text(context->login ? context->login : ""));
+	SET_TEXT(sender, context->sender);
+	SET_TEXT(recipient, context->recipient);
+}
+
+/* So that the id is in the reply whatever the address. */
+enum { RECIPIENT_SHOWN_BYTES = 200 };
+
+void refusal_write_detail(struct buffer *out, enum smtp_status status, struct slice recipient, const char *id)
+{
+	if (status == SMTP_RELAY_REFUSED) {
+		bool cut = recipient.size > RECIPIENT_SHOWN_BYTES;
+		buffer_append_byte(out, '<');
+		buffer_append(out, cut ? slice_first(recipient, RECIPIENT_SHOWN_BYTES) : recipient);
+		buffer_append_text(out, cut ? "...> " : "> ");
+	}
+	buffer_append_byte(out, '(');
+	buffer_append_text(out, id);
+	buffer_append_byte(out, ')');
+}

@@ -1,0 +1,197 @@
+/* A session under its server block's policy: facts from what it is, and what is done of a verdict.
+ *
+ * A verdict that needs the client's name asks for it. TLS goes on meanwhile; only what needs the verdict waits: the greeting, or the
+ * answer to a MAIL or RCPT. */
+#include <stdlib.h>
+
+#include "core/server/server_policy.h"
+#include "core/server/session_parts.h"
+#include "core/spool/spool.h"
+
+/* --- judging --- */
+
+static void set_facts(const struct session *session, struct policy_facts *facts)
+{
+	struct tls_facts tls = { 0 };
+	if (session->stream.tls && session->greeted)
+		tls_session_facts(session->stream.tls, &tls);
+	*facts = (struct policy_facts){
+		.client = session->peer,
+		.name_state = (enum policy_name)session->name_state,
+		.name = slice_from_text(session->name ? session->name : ""),
+		.tls_bits = tls.bits,
+		.signed_in = session->smtp.signed_in,
+	};
+}
+
+struct slice session_recipient_domain(const struct session *session)
+{
+	struct slice path = session->smtp.path;
+	struct slice domain = slice_skip(path, session->smtp.path_local_size);
+	/* <postmaster> alone is ours (RFC 5321 §4.5.1). */
+	return domain.size ? slice_skip(domain, 1) : session->smtp.profile->hostname;
+}
+
+static struct policy_verdict judge_once(const struct session *session, enum policy_stage stage,
+					struct policy_facts *facts)
+{
+	const struct policy *policy = &session->server->policy;
+	set_facts(session, facts);
+	if (stage == POLICY_CONNECTION)
+		return policy_judge_connection(policy, facts);
+	if (stage == POLICY_SENDER)
+		return policy_judge_sender(policy, facts);
+	server_policy_set_recipient(facts, &session->worker->config->routes,
+				    slice_first(session->smtp.path, session->smtp.path_local_size),
+				    session_recipient_domain(session));
+	return policy_judge_recipient(policy, facts);
+}
+
+/* POLICY_NEEDS_NAME: it was asked for, and session_name_is_known() goes on. */
+static struct policy_verdict judge(struct session *session, enum policy_stage stage, struct policy_facts *facts)
+{
+	struct policy_verdict verdict = judge_once(session, stage, facts);
+	if (verdict.outcome == POLICY_NEEDS_NAME && session_ask_name(session))
+		verdict = judge_once(session, stage, facts);
+	return verdict;
+}
+
+/* --- refusals --- */
+
+static void log_refusal(struct session *session, const struct refusal *refusal, const char *id)
+{
+	struct log_line line;
+	if (refusal->stage == POLICY_CONNECTION && !session_may_tell_refusal(session->worker))
+		return;
+	if (!session_log(session, &line, LOG_INFO, "refused"))
+		return;
+	log_text(&line, "what", policy_stage_name((enum policy_stage)refusal->stage));
+	log_text(&line, "id", id);
+	if (refusal->stage != POLICY_CONNECTION)
+		log_text(&line, "address", refusal->stage == POLICY_SENDER ? refusal->sender : refusal->recipient);
+	log_number(&line, "code", smtp_reply_code((enum smtp_status)refusal->status));
+	log_text(&line, "rule", refusal->rule);
+	log_text(&line, "file", refusal->file);
+	log_number(&line, "line", refusal->line);
+	if (refusal->name[0])
+		log_text(&line, "name", refusal->name);
+	if (refusal->login[0])
+		log_text(&line, "login", refusal->login);
+	log_end(&line);
+}
+
+/* Keeps and logs it, and writes what of the reply is of this refusal alone. */
+static void refuse(struct session *session, const struct policy_facts *facts, const struct policy_verdict *verdict,
+		   struct buffer *detail)
+{
+	struct refusal refusal;
+	char id[SPOOL_ID_TEXT_BYTES];
+	struct slice path = session->smtp.path;
+	struct refusal_context context = { .login = session->login };
+	if (verdict->stage == POLICY_SENDER)
+		context.sender = path;
+	if (verdict->stage == POLICY_RECIPIENT)
+		context.recipient = path;
+	refusal_fill(&refusal, &session->server->policy, facts, verdict, &context);
+	refusal_file_add(session->worker->refusal_file, &refusal);
+	spool_id_format(refusal.id, id);
+	log_refusal(session, &refusal, id);
+	refusal_write_detail(detail, (enum smtp_status)verdict->status, context.recipient, id);
+}
+
+enum smtp_status session_judge_path(struct session *session, bool sender, struct buffer *detail)
+{
+	struct policy_facts facts;
+	struct policy_verdict verdict = judge(session, sender ? POLICY_SENDER : POLICY_RECIPIENT, &facts);
+	if (verdict.outcome == POLICY_NEEDS_NAME)
+		return SMTP_STATUS_COUNT;
+	if (verdict.outcome == POLICY_ALLOW)
+		return SMTP_OK;
+	refuse(session, &facts, &verdict, detail);
+	return (enum smtp_status)verdict.status;
+}
+
+/* --- the connection --- */
+
+void session_begin_judging(struct session *session)
+{
+	struct policy_facts facts;
+	session->judged = judge(session, POLICY_CONNECTION, &facts);
+}
+
+bool session_is_refused(struct session *session)
+{
+	struct policy_facts facts;
+	uint8_t storage[LIMIT_REPLY_DETAIL_BYTES];
+	struct buffer detail;
+	if (session->judged.outcome == POLICY_ALLOW)
+		return false;
+	buffer_init(&detail, storage, sizeof storage);
+	set_facts(session, &facts);
+	refuse(session, &facts, &session->judged, &detail);
+	buffer_clear(&session->worker->replies);
+	smtp_session_turn_away(&session->smtp, session->smtp.profile, session->stream.tls != NULL,
+			       (enum smtp_status)session->judged.status, buffer_slice(&detail),
+			       &session->worker->replies);
+	session->ending = true;
+	return true;
+}
+
+/* --- names --- */
+
+/* Nobody can be asked yet, so that there is no name; with somebody who can, this begins a question and answers false until
+ * session_name_is_known(). */
+bool session_ask_name(struct session *session)
+{
+	session->name_state = POLICY_NAME_UNKNOWN;
+	return true;
+}
+
+void session_forget_name(struct session *session)
+{
+	free(session->name);
+	session->name = NULL;
+	free(session->waiting_path);
+	session->waiting_path = NULL;
+}
+
+bool session_wait_for_name(struct session *session, enum smtp_action action)
+{
+	struct slice path = session->smtp.path;
+	session->blocked |= SESSION_BLOCK_NAME;
+	session->waiting_action = (uint8_t)action;
+	if (action == SMTP_CONTINUE)
+		return true;
+	/* The line that the path is in will not stay. */
+	session->waiting_path = malloc(path.size + 1);
+	if (!session->waiting_path)
+		return false;
+	memcpy(session->waiting_path, path.data, path.size);
+	session->smtp.path.data = (const uint8_t *)session->waiting_path;
+	return true;
+}
+
+void session_name_is_known(struct session *session, enum policy_name state, struct slice name)
+{
+	bool waiting = session->blocked & SESSION_BLOCK_NAME;
+	session->name_state = (uint8_t)state;
+	if (state == POLICY_NAME_KNOWN)
+		session->name = strndup((const char *)name.data, name.size);
+	if (state == POLICY_NAME_KNOWN && !session->name)
+		session->name_state = POLICY_NAME_FAILED;
+	if (session->judged.outcome == POLICY_NEEDS_NAME)
+		session_begin_judging(session);
+	session->blocked &= (uint8_t)~SESSION_BLOCK_NAME;
+	if (!waiting || session->phase == SESSION_CLOSING || session->ending)
+		return;
+	if (!session->greeted) {
+		session_greet(session);
+		return;
+	}
+	session_act(session, (enum smtp_action)session->waiting_action, SLICE_LITERAL(""));
+	free(session->waiting_path);
+	session->waiting_path = NULL;
+	session_send_replies(session);
+	if (list_is_empty(&session->ready))
+		list_append(&session->worker->ready, &session->ready);
+}
