@@ -17,6 +17,7 @@ static const struct row {
 	{ "names", micro_measure_names },
 	{ "names of no rule", micro_measure_other_names },
 	{ "cached names", micro_measure_cache },
+	{ "verdicts", micro_measure_verdicts },
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -101,7 +102,8 @@ static void print_legend(void)
 	       "local: the\n"
 	       "same %d again and again; naive: the random ones, in a table that is searched from end to end. Of "
 	       "cached\n"
-	       "names the rules are the addresses that are kept.\n",
+	       "names the rules are the addresses that are kept; of verdicts half are for addresses and half for "
+	       "names.\n",
 	       MICRO_LOOKUPS, MICRO_LOCAL);
 }
 

@@ -28,6 +28,7 @@ micro_measurement micro_measure_addresses;
 micro_measurement micro_measure_names;
 micro_measurement micro_measure_other_names;
 micro_measurement micro_measure_cache;
+micro_measurement micro_measure_verdicts;
 
 /* Takes what is found, so that nothing is left out as useless. */
 extern volatile uint32_t micro_sink;

@@ -18,7 +18,7 @@ def micro(*arguments):
 @pytest.mark.parametrize("rules", [1, 7, 5000])
 def test_every_measurement_is_there(rules):
     report = json.loads(micro("--rules", rules, "--json"))
-    assert {"addresses", "names", "names of no rule", "cached names"} <= {each["what"] for each in report["results"]}
+    assert {"addresses", "names", "names of no rule", "cached names", "verdicts"} <= {each["what"] for each in report["results"]}
     for each in report["results"]:
         assert each["rules"] == rules and each["random_ns"] > 0 and each["local_ns"] > 0, each
 
