@@ -366,6 +366,32 @@ def test_limits_are_of_the_clients_behind_haproxy(make_server, tmp_path):
         haproxy.stop()
 
 
+def test_rules_are_for_the_clients_behind_haproxy(make_server, tmp_path):
+    """Who may connect, and who may send without signing in."""
+    rules = 'connect { deny = { "127.0.0.12" } }  relay { allow = { "127.0.0.13" } }'
+    server = make_server(server=PROXIED + " " + rules).start()
+    haproxy = HAProxy(tmp_path, server)
+    tls = conversation.context(server.ca)
+
+    def connect(version, number, tls=None):
+        port = haproxy.ports[version + ("-tls" if tls else "")]
+        return Conversation(port, tls, source=(f"127.0.0.{number}", 0))
+
+    try:
+        for version in SENT:
+            with connect(version, 12) as denied:
+                reply = denied.reply()
+                assert (reply.code, reply.status) == (554, "5.7.1"), reply
+                assert denied.is_closed()
+            for number, answer in ((11, 530), (13, 250)):
+                with connect(version, number, tls) as client:
+                    assert client.reply().code == 220
+                    client.expect("EHLO client.example", 250)
+                    client.expect("MAIL FROM:<a@example.org>", answer)
+    finally:
+        haproxy.stop()
+
+
 @pytest.mark.parametrize("security", ["--tls", "--starttls"])
 def test_the_load_generator_is_a_proxy(make_server, security):
     """For load from many addresses off one machine."""
