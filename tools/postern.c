@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{ "user", command_user, "add, change, list, import users" },
 	{ "queue", command_queue, "list, show, release, remove messages" },
 	{ "server", command_server, "list, pause, resume servers" },
+	{ "explain", command_explain, "say what a client may do and which rule says so" },
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

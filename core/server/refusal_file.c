@@ -13,7 +13,6 @@
 
 enum {
 	LANE_SHIFT = 56,
-	IDS_A_SECOND_SHIFT = 10, /* so a worker that starts anew gives new ids, if it has not refused more than these */
 	FILE_MODE = 0600,
 };
 
@@ -39,8 +38,9 @@ struct refusal_file *refusal_file_create(struct loop *loop, const char *lane_dir
 	file->loop = loop;
 	file->fd = -1;
 	loop_op_init(&file->op);
-	uint64_t seconds = (uint64_t)(loop_now(loop)->unix_us / 1000000);
-	file->last_id = (uint64_t)lane << LANE_SHIFT | seconds << IDS_A_SECOND_SHIFT;
+	/* A worker that starts anew has new ids: nobody refuses a million clients a second. */
+	uint64_t mask = (UINT64_C(1) << LANE_SHIFT) - 1;
+	file->last_id = (uint64_t)lane << LANE_SHIFT | ((uint64_t)loop_now(loop)->unix_us & mask);
 	int size = snprintf(file->path, sizeof file->path, "%s/" REFUSAL_FILE_NAME, lane_directory);
 	file->failed = size < 0 || (size_t)size >= sizeof file->path;
 	return file;

@@ -8,7 +8,7 @@ import pytest
 import postern
 
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
-COMMANDS = ("serve", "check", "user", "queue", "server")
+COMMANDS = ("serve", "check", "user", "queue", "server", "explain")
 
 
 def rendered():
@@ -27,6 +27,7 @@ def usage(command):
     done = postern.postern(command, "--help")
     assert done.returncode == 0
     text = done.stdout.partition("usage: ")[2].partition("\n\n")[0]
+    text = re.sub(r"\n +(?=\[|--)", " ", text)
     return [line.strip() for line in text.splitlines()]
 
 
@@ -82,7 +83,7 @@ def test_actions_and_options_are_described(command):
     assert len(section(command)) == len(described(command)), "something is described twice"
 
 
-@pytest.mark.parametrize("command", ("user", "queue", "server"))
+@pytest.mark.parametrize("command", ("user", "queue", "server", "explain"))
 def test_help_describes_them_too(command):
     body = postern.postern(command, "--help").stdout.partition("\n\n")[2]
     for name in named(command):
@@ -97,6 +98,7 @@ def test_each_call_takes_the_options_it_shows(call):
     """And no other one, so that there is none that nobody tells of. What is taken goes on to miss the configuration."""
     words = call.partition(" [")[0].split()[1:]
     operand = [OPERANDS[word] for word in re.findall(r"\] (\w+)", call)]
+    operand += [word for option in re.findall(r"\] (--\w+) \w+", call) for word in (option, "x")]
     for option in ("--json", "--all", "--replace", "--clear", "--password-stdin", "--none"):
         done = postern.postern(*words, "-c", "/nowhere/conf", option, *(operand if option != "--all" else []))
         assert done.returncode == (2 if option in call else 64), f"{option}: {done.stderr}"

@@ -3,6 +3,7 @@
 Clients come from different addresses of 127.0.0.0/8, that being loopback all of it.
 """
 
+import json
 import re
 
 import pytest
@@ -142,3 +143,70 @@ def test_a_name_that_nobody_can_tell_is_unknown(make_server):
         assert known.reply().code == 220
     with from_address(server, "127.0.0.2") as unknown:
         assert unknown.reply().code == 554
+
+
+def explain(server, *arguments):
+    done = server.run("explain", "--json", *arguments)
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_refusal_is_explained_by_its_id(ruled):
+    server = ruled(anonymous=True)
+    with greeted(server, "127.0.1.66") as outsider:
+        outsider.expect("MAIL FROM:<>", 250)
+        reply = outsider.expect(f"RCPT TO:<{AWAY}>", 550)
+    refusal_id = id_of(reply)
+    found = postern.wait_until(lambda: server.run("explain", refusal_id).returncode == 0, 10, "it is kept")
+    assert found
+    told = explain(server, refusal_id)
+    assert told["rule"] == 'relay { deny = "127.0.1.66" }'
+    assert told["line"] == config_line(server, "127.0.1.66")
+    assert told["file"] == str(server.config)
+    assert told["reply"] == reply.lines[0]
+    assert (told["address"], told["recipient"], told["signed_in"]) == ("127.0.1.66", AWAY, False)
+    assert refusal_id in server.run("explain", refusal_id.lower()).stdout
+    unknown = server.run("explain", refusal_id[:-3] + "ZZZ")
+    assert unknown.returncode == 1 and "too long ago" in unknown.stderr
+
+
+def test_refusals_are_kept_over_a_restart_and_told_without_a_server(ruled):
+    server = ruled()
+    with from_address(server, "127.0.0.65") as refused:
+        first = id_of(refused.reply())
+    server.stop()
+    assert explain(server, first)["stage"] == "connection"
+    server.start()
+    with from_address(server, "127.0.0.65") as refused:
+        second = id_of(refused.reply())
+    assert second > first
+    postern.wait_until(lambda: server.run("explain", second).returncode == 0, 10, "it is kept")
+    assert explain(server, first)["id"] == first
+
+
+@pytest.mark.parametrize(
+    "address, tls, user, to",
+    [
+        ("127.0.0.65", False, None, None),
+        ("127.0.0.66", False, None, AWAY),
+        ("127.0.1.2", True, None, AWAY),
+        ("127.0.1.66", False, postern.USER, AWAY),
+        ("127.0.1.66", True, None, HERE),
+    ],
+)
+def test_what_is_explained_is_what_is_heard(ruled, address, tls, user, to):
+    server = ruled()
+    asked = ["--address", address, *(["--tls", "256"] if tls else [])]
+    asked += [*(["--user", user] if user else []), *(["--to", to] if to else [])]
+    replies = [stage["reply"] for stage in explain(server, *asked)["stages"]]
+    heard = []
+    with from_address(server, address, context(server.ca) if tls else None) as client:
+        heard.append(client.reply())
+        if heard[-1].code == 220:
+            client.expect("EHLO client.example", 250)
+            if user:
+                client.sign_in()
+            heard.append(client.command("MAIL FROM:<>"))
+            if heard[-1].code == 250 and to:
+                heard.append(client.command(f"RCPT TO:<{to}>"))
+    assert [re.sub(r"\([0-9A-Z]{13}\)", "(ID)", reply.lines[-1]) for reply in heard] == replies

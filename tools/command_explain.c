@@ -1,0 +1,208 @@
+/* `postern explain`: what the server would say to a client, and by which rule; and why it has refused one. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/server/refusal_file.h"
+#include "core/server/server_policy.h"
+#include "core/spool/spool.h"
+#include "tools/command.h"
+#include "tools/lanes.h"
+#include "tools/policy_case.h"
+#include "tools/refusal_print.h"
+
+static const char usage[] = "usage: postern explain [-c FILE] [--json] [--server NAME] [--name HOST] [--tls BITS]\n"
+			    "                       [--user NAME] [--from ADDRESS] [--to ADDRESS] --address ADDRESS\n"
+			    "       postern explain [-c FILE] [--json] ID\n";
+
+static void print_help(void)
+{
+	fputs(usage, stdout);
+	puts("\nTells what the server would say to a client, stage by stage: the verdict, the rule that makes it with "
+	     "its\n"
+	     "file and line, and the reply. With an ID, from a reply or the log: why that client was refused.\n"
+	     "\n"
+	     "--server   the server block; it need not be said where there is one\n"
+	     "--address  the client's address\n"
+	     "--name     the client's confirmed host name; \"\" is none. Without it, what depends on the name is told\n"
+	     "           as for a client without one\n"
+	     "--tls      bits of the cipher, 128 or 256; without it the client speaks no TLS\n"
+	     "--user     the client has signed in\n"
+	     "--from     the sender's address\n"
+	     "--to       the recipient's address\n"
+	     "--json     one object\n"
+	     "\n"
+	     "Limits of connections and rates are not looked at. Exit status: 0 the client may do it all (or the ID "
+	     "was\n"
+	     "found), 1 it may not, 2 the configuration is wrong.");
+}
+
+struct request {
+	const char *file, *server, *address, *name, *tls, *user, *from, *to, *id;
+	bool json, help;
+};
+
+static bool parse_arguments(int argc, char **argv, struct request *request)
+{
+	enum { SERVER = 256, ADDRESS, NAME, TLS, USER, FROM, TO, JSON };
+	static const struct option options[] = {
+		{ "server", required_argument, NULL, SERVER },
+		{ "address", required_argument, NULL, ADDRESS },
+		{ "name", required_argument, NULL, NAME },
+		{ "tls", required_argument, NULL, TLS },
+		{ "user", required_argument, NULL, USER },
+		{ "from", required_argument, NULL, FROM },
+		{ "to", required_argument, NULL, TO },
+		{ "json", no_argument, NULL, JSON },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char **values[] = { &request->server, &request->address, &request->name, &request->tls,
+				  &request->user,   &request->from,    &request->to };
+	for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+		if (option == 'c')
+			request->file = optarg;
+		else if (option == 'h')
+			request->help = true;
+		else if (option == JSON)
+			request->json = true;
+		else if (option >= SERVER && option < JSON)
+			*values[option - SERVER] = optarg;
+		else
+			return false;
+	}
+	request->id = optind < argc ? argv[optind++] : NULL;
+	return optind == argc && (request->help || (request->id != NULL) != (request->address != NULL));
+}
+
+/* --- a client --- */
+
+static bool read_case(const struct request *request, struct policy_case *asked)
+{
+	struct error error;
+	uint64_t bits = 0;
+	bool good = net_address_parse(slice_from_text(request->address), &asked->facts.client, &error) &&
+		    (!request->name || policy_read_name(request->name, &asked->facts, &error));
+	if (good && request->tls && !slice_parse_number(slice_from_text(request->tls), 512, &bits))
+		good = error_set(&error, "--tls is a number of bits, like 128 or 256");
+	if (!good)
+		fprintf(stderr, "postern explain: %s\n", error.text);
+	asked->facts.tls_bits = (unsigned)bits;
+	asked->facts.signed_in = request->user != NULL;
+	asked->recipient = slice_from_text(request->to ? request->to : "");
+	return good;
+}
+
+static void print_step(const struct policy_step *step)
+{
+	printf("%-10s  %-6s  %s", policy_stage_name((enum policy_stage)step->verdict.stage),
+	       policy_outcome_name((enum policy_outcome)step->verdict.outcome), step->reason.text);
+	if (step->reason.line)
+		printf("  (%s:%d)", step->reason.file, step->reason.line);
+	printf("%s\n                    %s\n", step->without_name ? "; it depends on the client's name" : "",
+	       step->reply);
+}
+
+static json_t *step_json(const struct policy_step *step)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:s}", "stage",
+			 policy_stage_name((enum policy_stage)step->verdict.stage), "verdict",
+			 policy_outcome_name((enum policy_outcome)step->verdict.outcome), "rule", step->reason.text,
+			 "file", step->reason.file, "line", step->reason.line, "depends_on_name", step->without_name,
+			 "reply", step->reply);
+}
+
+static void print_steps(const struct request *request, const struct config_server *server,
+			const struct policy_steps *steps)
+{
+	if (!request->json) {
+		for (size_t i = 0; i < steps->count; i++)
+			print_step(&steps->list[i]);
+		return;
+	}
+	json_t *list = json_array();
+	for (size_t i = 0; i < steps->count; i++)
+		json_array_append_new(list, step_json(&steps->list[i]));
+	json_t *report =
+		json_pack("{s:s, s:s, s:o}", "server", server->name, "address", request->address, "stages", list);
+	json_dumpf(report, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(report);
+}
+
+/* Who can't sign in as he is has not. */
+static void check_sign_in(const struct config_server *server, struct policy_case *asked)
+{
+	if (!asked->facts.signed_in || (server->mechanisms && (asked->facts.tls_bits || server->plaintext_sign_in)))
+		return;
+	asked->facts.signed_in = false;
+	fprintf(stderr, "postern explain: server '%s' offers no sign-in %s; judged without\n", server->name,
+		server->mechanisms ? "outside TLS (see --tls)" : "at all");
+}
+
+static int explain_case(const struct request *request, const struct config *config)
+{
+	struct policy policy;
+	struct policy_case asked = { 0 };
+	struct policy_steps steps;
+	struct error error;
+	const struct config_server *server = policy_find_server(config, request->server, "explain");
+	if (!server || !read_case(request, &asked))
+		return EXIT_USAGE;
+	if (!server_policy_make(&policy, server, &error)) {
+		fprintf(stderr, "%s\n", error.text);
+		return EXIT_ENVIRONMENT;
+	}
+	check_sign_in(server, &asked);
+	policy_case_judge(&asked, &policy, server, &config->routes, "ID", &steps);
+	print_steps(request, server, &steps);
+	policy_finish(&policy);
+	return steps.list[steps.count - 1].verdict.outcome == POLICY_ALLOW ? EXIT_DONE : EXIT_NOT_DONE;
+}
+
+/* --- a refusal --- */
+
+static int explain_refusal(const struct request *request, const struct config *config)
+{
+	uint64_t id;
+	struct refusal refusal;
+	struct error error;
+	if (!spool_id_parse(slice_from_text(request->id), &id)) {
+		fprintf(stderr, "postern explain: \"%s\" is not the id of a refusal\n", request->id);
+		return EXIT_USAGE;
+	}
+	char *lanes = command_data_path(config, "lanes");
+	char *lane = lanes ? lanes_directory(lanes, (unsigned)(id >> 56)) : NULL;
+	bool found = lane && refusal_file_find(lane, id, &refusal, &error);
+	if (found)
+		refusal_print(&refusal, request->json);
+	else
+		fprintf(stderr, "postern explain: %s\n", lane ? error.text : "no memory");
+	free(lane);
+	free(lanes);
+	return found ? EXIT_DONE : EXIT_NOT_DONE;
+}
+
+int command_explain(int argc, char **argv)
+{
+	struct request request = { 0 };
+	if (!parse_arguments(argc, argv, &request)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (request.help) {
+		print_help();
+		return EXIT_DONE;
+	}
+	struct config *config = command_load_config(request.file);
+	if (!config)
+		return EXIT_ENVIRONMENT;
+	int status = request.id ? explain_refusal(&request, config) : explain_case(&request, config);
+	if (fflush(stdout) != 0)
+		status = EXIT_NOT_DONE;
+	config_free(config);
+	return status;
+}
