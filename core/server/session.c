@@ -135,9 +135,10 @@ void session_greet(struct session *session)
 static void tls_is_open(struct session *session)
 {
 	struct log_line line;
+	struct tls_facts facts;
+	tls_session_facts(session->stream.tls, &facts);
+	session->tls_bits = facts.bits;
 	if (session_log(session, &line, LOG_DEBUG, "tls")) {
-		struct tls_facts facts;
-		tls_session_facts(session->stream.tls, &facts);
 		log_text(&line, "version", facts.version);
 		log_text(&line, "cipher", facts.cipher);
 		log_number(&line, "resumed", facts.resumed);

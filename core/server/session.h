@@ -70,6 +70,7 @@ struct session {
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
 	uint32_t behind_counted;           /* bytes of `behind` that some transaction has counted */
+	uint16_t tls_bits;                 /* of the cipher, once TLS is open; 0: no TLS */
 	uint8_t waiting_commits;           /* in `commits` */
 	uint8_t phase;                     /* enum session_phase */
 	uint8_t blocked;                   /* enum session_block bits; 0: input is worked on */

@@ -12,14 +12,11 @@
 
 static void set_facts(const struct session *session, struct policy_facts *facts)
 {
-	struct tls_facts tls = { 0 };
-	if (session->stream.tls && session->greeted)
-		tls_session_facts(session->stream.tls, &tls);
 	*facts = (struct policy_facts){
 		.client = session->peer,
 		.name_state = (enum policy_name)session->name_state,
 		.name = slice_from_text(session->name ? session->name : ""),
-		.tls_bits = tls.bits,
+		.tls_bits = session->tls_bits,
 		.signed_in = session->smtp.signed_in,
 	};
 }
