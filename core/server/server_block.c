@@ -114,8 +114,21 @@ bool server_block_count_clients(struct server_block *block, unsigned workers, st
 	return true;
 }
 
+bool server_block_share_lists(struct server_block *block, struct error *error)
+{
+	return block->config->connect.rules.file_count == 0 || shared_image_create(&block->lists, error);
+}
+
+void server_block_expect_worker(struct server_block *block, unsigned worker)
+{
+	if (block->lists.state)
+		shared_image_expect(&block->lists, worker);
+}
+
 void server_block_forget_worker(struct server_block *block, unsigned worker)
 {
+	if (block->lists.state)
+		shared_image_forget(&block->lists, worker);
 	if (block->clients)
 		clients_forget_worker(block->clients, worker);
 }
@@ -126,6 +139,9 @@ void server_block_finish(struct server_block *block)
 		munmap(block->clients, block->clients_bytes);
 	block->clients = NULL;
 	policy_finish(&block->policy);
+	shared_image_unmap(block->list_contents);
+	block->list_contents = (struct slice){ NULL, 0 };
+	shared_image_destroy(&block->lists);
 	tls_context_destroy(block->tls);
 	block->tls = NULL;
 	radix_destroy(block->proxies);

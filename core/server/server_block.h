@@ -7,6 +7,7 @@
 #include "core/net/radix.h"
 #include "core/policy/policy.h"
 #include "core/server/config.h"
+#include "core/server/shared_image.h"
 #include "crypto/tls.h"
 #include "proto/smtp_session.h"
 
@@ -21,6 +22,9 @@ struct server_block {
 	struct client_limits client_limits;
 	struct clients *clients; /* in memory of all workers; NULL: nothing is limited */
 	size_t clients_bytes;
+	struct shared_image
+		lists; /* the rules of `connect` when a list file has changed; state NULL: there are no files */
+	struct slice list_contents; /* of `lists`, that the policy lies in; empty: it does not */
 	struct radix_tree *proxies; /* whose connections begin with a PROXY header; NULL: nobody's */
 };
 
@@ -33,7 +37,13 @@ void server_block_finish(struct server_block *block);
 /* Makes the table of clients that so many workers share, where one is needed; without it, no limit of clients holds. */
 MUST_USE bool server_block_count_clients(struct server_block *block, unsigned workers, struct error *error);
 
-/* That worker is dead: its connections count no more. */
+/* Makes room for rules that are read anew, where there are list files, before the first worker. */
+MUST_USE bool server_block_share_lists(struct server_block *block, struct error *error);
+
+/* That worker is going to be started: it uses the present rules until it changes over. */
+void server_block_expect_worker(struct server_block *block, unsigned worker);
+
+/* That worker is dead: its connections count no more, and it uses no rules. */
 void server_block_forget_worker(struct server_block *block, unsigned worker);
 
 /* Does a connection from there begin with a PROXY header? */

@@ -1,12 +1,57 @@
 /* Compiling a policy; see server_policy.h. */
 #include "core/server/server_policy.h"
 
-#include "core/server/rule_file.h"
-
 /* --- files of rules --- */
 
-/* The first problem alone; `postern check` tells more. */
-static void note_problem(void *context, const char *path, uint32_t line, const char *what)
+static bool add_file(struct policy_rules_builder *builder, const struct config_rule_file *where,
+		     const struct policy_problems *problems)
+{
+	uint32_t first, lines;
+	if (!policy_rules_begin_file(builder, where->allow, where->path, &first)) {
+		problems->tell(problems->context, where->path, 0, "there is no memory for its rules");
+		return false;
+	}
+	bool good = rule_file_read(where->path, &builder->prefixes, &builder->names, first, policy_rank(where->allow),
+				   &lines, problems->tell, problems->context);
+	policy_rules_end_file(builder, lines);
+	return good;
+}
+
+/* --- rules --- */
+
+static bool add_rules(struct policy_rules_builder *builder, const struct config_rules *rules, const char *file,
+		      const struct policy_problems *problems)
+{
+	bool good = true;
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct config_rule *rule = &rules->list[i];
+		struct policy_source where = { .file = file, .line = rule->line, .text = rule->text };
+		if (policy_rules_add(builder, &rule->what, rule->allow, &where))
+			continue;
+		problems->tell(problems->context, file, (uint32_t)rule->line, "there is no memory for the rule");
+		return false;
+	}
+	for (size_t i = 0; i < rules->file_count; i++)
+		good &= add_file(builder, &rules->files[i], problems);
+	return good;
+}
+
+static bool make_rules(struct policy_rules *made, const struct config_rules *rules, const char *file,
+		       const struct policy_problems *problems)
+{
+	struct policy_rules_builder builder;
+	policy_rules_builder_init(&builder);
+	bool good = add_rules(&builder, rules, file, problems);
+	if (good && !policy_rules_build(&builder, made)) {
+		good = false;
+		problems->tell(problems->context, file, 0, "there is no memory for the rules");
+	}
+	policy_rules_builder_finish(&builder);
+	return good;
+}
+
+/* The first problem is the error. */
+static void keep_first(void *context, const char *path, uint32_t line, const char *what)
 {
 	struct error *error = context;
 	if (error->text[0])
@@ -17,45 +62,14 @@ static void note_problem(void *context, const char *path, uint32_t line, const c
 		error_set(error, "%s: %s", path, what);
 }
 
-static bool add_file(struct policy_rules_builder *builder, const struct config_rule_file *where, struct error *error)
+bool server_policy_read_connect(struct policy_rules *rules, const struct config_server *config,
+				const struct policy_problems *problems)
 {
-	uint32_t first, lines = 0;
-	if (!policy_rules_begin_file(builder, where->allow, where->path, &first))
-		return error_set(error, "%s: no memory for its rules", where->path);
-	error->text[0] = 0;
-	bool good = rule_file_read(where->path, &builder->prefixes, &builder->names, first, policy_rank(where->allow),
-				   &lines, note_problem, error);
-	policy_rules_end_file(builder, lines);
-	return good;
-}
-
-/* --- rules --- */
-
-static bool add_rules(struct policy_rules_builder *builder, const struct config_rules *rules, const char *file,
-		      struct error *error)
-{
-	for (size_t i = 0; i < rules->count; i++) {
-		const struct config_rule *rule = &rules->list[i];
-		struct policy_source where = { .file = file, .line = rule->line, .text = rule->text };
-		if (!policy_rules_add(builder, &rule->what, rule->allow, &where))
-			return error_set(error, "%s:%d: no memory for the rule", file, rule->line);
-	}
-	for (size_t i = 0; i < rules->file_count; i++)
-		if (!add_file(builder, &rules->files[i], error))
-			return false;
+	struct policy_rules made = { .default_allow = rules->default_allow, .unknown_allow = rules->unknown_allow };
+	if (!make_rules(&made, &config->connect.rules, config->file, problems))
+		return false;
+	*rules = made;
 	return true;
-}
-
-static bool make_rules(struct policy_rules *made, const struct config_rules *rules, const char *file,
-		       struct error *error)
-{
-	struct policy_rules_builder builder;
-	policy_rules_builder_init(&builder);
-	bool good = add_rules(&builder, rules, file, error);
-	if (good && !policy_rules_build(&builder, made))
-		good = error_set(error, "no memory for %zu rules", rules->count);
-	policy_rules_builder_finish(&builder);
-	return good;
 }
 
 bool server_policy_make(struct policy *policy, const struct config_server *config, struct error *error)
@@ -83,9 +97,12 @@ bool server_policy_make(struct policy *policy, const struct config_server *confi
 			.anonymous = config->auth_line,
 		},
 	};
-	if (make_rules(&policy->connect, &connect->rules, config->file, error) &&
-	    make_rules(&policy->relay, &relay->rules, config->file, error))
+	struct error first = { "" };
+	struct policy_problems problems = { keep_first, &first };
+	if (make_rules(&policy->connect, &connect->rules, config->file, &problems) &&
+	    make_rules(&policy->relay, &relay->rules, config->file, &problems))
 		return true;
+	error_set(error, "%s", first.text);
 	policy_finish(policy);
 	return false;
 }

@@ -4,10 +4,22 @@
 
 #include "core/policy/policy.h"
 #include "core/server/config.h"
+#include "core/server/rule_file.h"
 
 /* Reads the files of `lists` as well. False and `error` (FILE:LINE: what is wrong) otherwise. `config` outlives the policy;
  * policy_finish() at its end. */
 MUST_USE bool server_policy_make(struct policy *policy, const struct config_server *config, struct error *error);
+
+/* Who is told what is wrong. */
+struct policy_problems {
+	rule_file_problem *tell;
+	void *context;
+};
+
+/* Reads the rules of `connect` anew, with the files of `lists` as they are now, and tells all that is wrong. `rules` has its
+ * defaults; they are replaced, not finished. False: they are as before. */
+MUST_USE bool server_policy_read_connect(struct policy_rules *rules, const struct config_server *config,
+					 const struct policy_problems *problems);
 
 /* What the routes say of a recipient. */
 void server_policy_set_recipient(struct policy_facts *facts, const struct route_table *routes, struct slice local,

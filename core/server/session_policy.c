@@ -123,8 +123,13 @@ bool session_is_refused(struct session *session)
 	struct buffer detail;
 	if (session->judged.outcome == POLICY_ALLOW)
 		return false;
+	/* The rules may be others since, and what is told is one that is there. */
+	struct policy_verdict now = judge_once(session, POLICY_CONNECTION, &facts);
+	if (now.outcome != POLICY_NEEDS_NAME)
+		session->judged = now;
+	if (session->judged.outcome == POLICY_ALLOW)
+		return false;
 	buffer_init(&detail, storage, sizeof storage);
-	set_facts(session, &facts);
 	refuse(session, &facts, &session->judged, &detail);
 	buffer_clear(&session->worker->replies);
 	smtp_session_turn_away(&session->smtp, session->smtp.profile, session->stream.tls != NULL,

@@ -19,8 +19,10 @@ bool shared_image_create(struct shared_image *image, struct error *error)
 	image->state = map_shared(sizeof *image->state, -1, PROT_READ | PROT_WRITE);
 	for (int i = 0; image->state && i < 2; i++)
 		image->fds[i] = memfd_create("postern-rules", MFD_CLOEXEC);
-	if (image->state && image->fds[0] >= 0 && image->fds[1] >= 0)
+	if (image->state && image->fds[0] >= 0 && image->fds[1] >= 0) {
+		atomic_init(&image->state->generation, SHARED_IMAGE_FIRST);
 		return true;
+	}
 	return error_set_errno(error, errno, "no memory to share rules in");
 }
 
@@ -86,7 +88,7 @@ struct slice shared_image_map(const struct shared_image *image, uint64_t *genera
 {
 	*generation = shared_image_generation(image);
 	size_t size = image->state->sizes[*generation % 2];
-	if (*generation == 0)
+	if (*generation == SHARED_IMAGE_FIRST)
 		return slice_of(NULL, 0);
 	void *memory = map_shared(size, image->fds[*generation % 2], PROT_READ);
 	if (!memory)

@@ -14,14 +14,17 @@
 #include "core/base/slice.h"
 
 struct shared_image_state {
-	_Atomic uint64_t generation;          /* 0: there are no contents yet */
+	_Atomic uint64_t generation;
 	_Atomic uint64_t seen[LIMIT_WORKERS]; /* which each worker uses; 0: it does not run */
-	uint64_t sizes[2];                    /* of an odd and an even generation, bytes */
+	uint64_t sizes[2];                    /* of the contents of even and odd ones, bytes */
 };
+
+/* Contents are counted from the next one on: what a process has before there are any is the first generation. */
+enum { SHARED_IMAGE_FIRST = 1 };
 
 struct shared_image {
 	struct shared_image_state *state;
-	int fds[2];
+	int fds[2]; /* of even and odd generations */
 };
 
 /* False and `error`: no memory or descriptors; the image may be destroyed all the same. */
@@ -53,7 +56,8 @@ static inline uint64_t shared_image_generation(const struct shared_image *image)
 	return atomic_load_explicit(&image->state->generation, memory_order_acquire);
 }
 
-/* The present contents, to be read alone, and their generation; empty and `error` where they can't be mapped. */
+/* The present contents, to be read alone, and their generation; empty where there are none, and with `error` where they can't
+ * be mapped. */
 struct slice shared_image_map(const struct shared_image *image, uint64_t *generation, struct error *error);
 void shared_image_unmap(struct slice contents);
 

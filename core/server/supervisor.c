@@ -85,11 +85,18 @@ static bool go_on_ending(struct supervisor *supervisor, int *status)
 	return true;
 }
 
+/* Of two times to wait, of which -1 is for ever. */
+static int sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 static int watch(struct supervisor *supervisor, supervisor_ready *ready, void *context)
 {
 	int status = EXIT_SUCCESS;
 	for (;;) {
 		int wait_ms = supervisor_start_children(supervisor);
+		wait_ms = sooner(wait_ms, supervisor_look_at_lists(supervisor));
 		if (supervisor->ending) {
 			if (!go_on_ending(supervisor, &status))
 				return status;

@@ -66,10 +66,34 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 	_exit(worker_process_run(&process));
 }
 
+/* What a dead worker counted in memory of all. A lane without listeners counts nothing. */
+static void forget_worker(struct supervisor *supervisor, unsigned number)
+{
+	server_states_forget_worker(supervisor->states, number);
+	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
+		server_block_forget_worker(&supervisor->servers[i], number);
+}
+
+/* The other way: from now on it uses what it is forked with. */
+static void expect_worker(struct supervisor *supervisor, unsigned number)
+{
+	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
+		server_block_expect_worker(&supervisor->servers[i], number);
+}
+
+int supervisor_look_at_lists(struct supervisor *supervisor)
+{
+	if (supervisor->ending || !supervisor->said_ready)
+		return -1;
+	return list_watches_look(&supervisor->lists, supervisor->servers, supervisor_now_ms());
+}
+
 static void start(struct supervisor *supervisor, struct child *child)
 {
 	child->started_ms = supervisor_now_ms();
 	child->ready = child->kind == CHILD_HASHER;
+	if (child->kind == CHILD_WORKER)
+		expect_worker(supervisor, child->number);
 	log_flush();
 	pid_t supervisor_pid = getpid();
 	pid_t pid = fork();
@@ -113,21 +137,15 @@ static void log_death(const struct child *child, int status)
 			    child->number, (int)child->pid, WEXITSTATUS(status));
 }
 
-/* What a dead worker counted in memory of all. A lane without listeners counts nothing. */
-static void forget_worker(struct supervisor *supervisor, unsigned number)
-{
-	server_states_forget_worker(supervisor->states, number);
-	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
-		server_block_forget_worker(&supervisor->servers[i], number);
-}
-
 void supervisor_reap(struct supervisor *supervisor)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
 		struct child *child = find_child(supervisor, pid);
-		if (!child)
+		if (!child) {
+			(void)list_watches_reap(&supervisor->lists, supervisor->servers, pid, status);
 			continue;
+		}
 		if (!supervisor->ending && !supervisor->said_ready && WIFEXITED(status) &&
 		    child->kind == CHILD_WORKER) {
 			/* It has said why it can't start; trying again would not help. */

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "core/server/data_folder.h"
+#include "core/server/list_reload.h"
 #include "core/server/server_block.h"
 #include "core/server/server_states.h"
 #include "core/server/supervisor.h"
@@ -25,6 +26,7 @@ struct supervisor {
 	struct run_as run_as;
 	struct server_block *servers;
 	struct server_states *states;
+	struct list_watches lists;
 	int *listen_fds; /* worker by worker */
 	size_t listen_each;
 	unsigned lanes;
@@ -56,6 +58,9 @@ void supervisor_finish(struct supervisor *supervisor);
 
 /* Starts what does not run, but none more often than once a second. Answers how long to wait for the next, or -1. */
 int supervisor_start_children(struct supervisor *supervisor);
+
+/* Starts to make rules anew where list files have changed. Answers how long to wait for the next look, or -1. */
+int supervisor_look_at_lists(struct supervisor *supervisor);
 
 /* Takes note of those that have ended. */
 void supervisor_reap(struct supervisor *supervisor);

@@ -20,12 +20,15 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 	const struct config *config = supervisor->config;
 	if (!data_folder_ticket_secret(config, &supervisor->run_as, secret, error))
 		return false;
+	if (!list_watches_begin(&supervisor->lists, config, error))
+		return false;
 	supervisor->servers = calloc(config->server_count, sizeof *supervisor->servers);
 	supervisor->states = server_states_create(error);
 	bool good = supervisor->servers && supervisor->states;
 	for (size_t i = 0; good && i < config->server_count; i++)
 		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error) &&
-		       server_block_count_clients(&supervisor->servers[i], config->workers, error);
+		       server_block_count_clients(&supervisor->servers[i], config->workers, error) &&
+		       server_block_share_lists(&supervisor->servers[i], error);
 	secret_wipe(secret, sizeof secret);
 	return good;
 }
@@ -109,6 +112,7 @@ void supervisor_finish(struct supervisor *supervisor)
 	for (size_t i = 0; supervisor->servers && i < supervisor->config->server_count; i++)
 		server_block_finish(&supervisor->servers[i]);
 	free(supervisor->servers);
+	list_watches_finish(&supervisor->lists);
 	server_states_destroy(supervisor->states);
 	free(supervisor->listen_fds);
 	free(supervisor->hasher_fds);

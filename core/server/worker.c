@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/server/list_reload.h"
 #include "core/server/session.h"
 
 enum { ACCEPT_AGAIN_MS = 100 };
@@ -77,6 +78,35 @@ static bool open_listeners(struct worker *worker, const struct worker_settings *
 		}
 	}
 	return true;
+}
+
+/* --- rules that are read anew --- */
+
+/* Sessions keep verdicts over turns, but nothing that lies in the rules. */
+static void look_at_lists(struct worker *worker)
+{
+	bool any = false;
+	for (size_t i = 0; i < worker->config->server_count; i++) {
+		any |= worker->servers[i].lists.state != NULL;
+		list_reload_adopt(&worker->servers[i], worker->number, &worker->list_generations[i]);
+	}
+	if (any && !worker->draining)
+		loop_timer_start(worker->loop, &worker->lists_timer, LIST_LOOK_MS);
+}
+
+static void lists_time_has_come(struct timer *timer)
+{
+	look_at_lists(CONTAINER_OF(timer, struct worker, lists_timer));
+}
+
+/* A lane without listeners has no sessions to judge. */
+static void start_looking_at_lists(struct worker *worker)
+{
+	if (worker->listener_count == 0)
+		return;
+	for (size_t i = 0; i < LIMIT_SERVERS; i++)
+		worker->list_generations[i] = SHARED_IMAGE_FIRST;
+	look_at_lists(worker);
 }
 
 /* --- life --- */
@@ -169,9 +199,12 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 	worker->next_session = (uint64_t)(loop_now(loop)->unix_us / 1000000) << 24 | (uint64_t)settings->number << 18;
 	init_memory(worker);
 	timer_init(&worker->drain_deadline, drain_time_is_up);
+	timer_init(&worker->lists_timer, lists_time_has_come);
 	if (open_lane(worker, settings, error) && open_users(worker, settings, error) &&
-	    open_listeners(worker, settings, error))
+	    open_listeners(worker, settings, error)) {
+		start_looking_at_lists(worker);
 		return worker;
+	}
 	worker_destroy(worker);
 	return NULL;
 }
@@ -283,6 +316,7 @@ void worker_destroy(struct worker *worker)
 		spool_close(worker->spool);
 	}
 	loop_timer_stop(worker->loop, &worker->drain_deadline);
+	loop_timer_stop(worker->loop, &worker->lists_timer);
 	queue_destroy(worker->queue);
 	sign_in_destroy(worker->sign_in);
 	users_close(worker->users);

@@ -33,8 +33,8 @@ struct listener {
 struct worker_settings {
 	unsigned number; /* the lane too */
 	const struct config *config;
-	const struct server_block *servers; /* in the configuration's order */
-	struct server_states *states;       /* of all workers; outlives this one */
+	struct server_block *servers; /* in the configuration's order */
+	struct server_states *states; /* of all workers; outlives this one */
 	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
 	size_t listen_count;
 	int hasher_fd; /* -1: nobody can sign in */
@@ -54,7 +54,7 @@ struct worker_refusals {
 struct worker {
 	struct loop *loop;
 	const struct config *config;
-	const struct server_block *servers;
+	struct server_block *servers;
 	struct server_states *states;
 	struct control_servers control_servers;
 	unsigned number;
@@ -83,6 +83,8 @@ struct worker {
 	uint64_t next_session;
 	bool draining;
 	struct timer drain_deadline;
+	struct timer lists_timer; /* looks whether there are new rules; runs where there are list files */
+	uint64_t list_generations[LIMIT_SERVERS];
 
 	int64_t date_second; /* that `date` shows */
 	struct buffer date;

@@ -7,7 +7,7 @@
 struct worker_process {
 	unsigned number;
 	const struct config *config;
-	const struct server_block *servers;
+	struct server_block *servers;
 	struct server_states *states;
 	const int *listen_fds;
 	size_t listen_count;

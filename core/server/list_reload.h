@@ -1,0 +1,50 @@
+/* List files that change while the server runs: the supervisor's side and the workers'.
+ *
+ * The supervisor looks at the files once a second. When one has changed, a child process of its own reads all of the server
+ * block's and makes the rules anew, a second or so for millions, while workers and supervisor go on; the child puts them into
+ * memory that all share (shared_image.h). When everything was right the supervisor publishes them, and each worker changes
+ * over within a second. When something is wrong the child tells where, and the rules before stay in force. */
+#ifndef POSTERN_SERVER_LIST_RELOAD_H
+#define POSTERN_SERVER_LIST_RELOAD_H
+
+#include <sys/types.h>
+
+#include "core/server/file_watch.h"
+#include "core/server/server_block.h"
+
+enum { LIST_LOOK_MS = 1000 };
+
+/* --- the supervisor --- */
+
+/* Of one server block. */
+struct list_watch {
+	struct file_watch *files; /* NULL: it has none */
+	size_t count;
+	pid_t maker; /* the child that makes new rules; 0: none */
+};
+
+struct list_watches {
+	struct list_watch *servers; /* in the configuration's order */
+	size_t count;
+	bool any; /* there are files to look at */
+	uint64_t looked_ms;
+};
+
+/* Before the files are read for the first time, so that no change is missed. False and `error`: no memory. */
+MUST_USE bool list_watches_begin(struct list_watches *watches, const struct config *config, struct error *error);
+void list_watches_finish(struct list_watches *watches);
+
+/* Looks where it is time for that, and starts what is to be done. Answers how long to wait for the next look, or -1. */
+int list_watches_look(struct list_watches *watches, struct server_block *blocks, uint64_t now_ms);
+
+/* Was that child one of these? Then what it made counts, if it has ended well. */
+bool list_watches_reap(struct list_watches *watches, struct server_block *blocks, pid_t pid, int status);
+
+/* --- a worker --- */
+
+/* Changes over to rules that were published since; `generation` is what the worker uses of this block, at
+ * first SHARED_IMAGE_FIRST. Between
+ * two turns: nothing may hold on to rules of the block. */
+void list_reload_adopt(struct server_block *block, unsigned worker, uint64_t *generation);
+
+#endif
