@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{ "queue", command_queue, "list, show, release, remove messages" },
 	{ "server", command_server, "list, pause, resume servers" },
 	{ "explain", command_explain, "say what a client may do and which rule says so" },
+	{ "prove", command_prove, "say what a configuration lets happen" },
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -105,6 +105,7 @@ struct config_problem {
 struct config_problems {
 	struct config_problem *list; /* malloc'ed, grows; config_problems_free() */
 	size_t count;
+	size_t open_relays; /* of them: that a server block is an open relay and does not say that it is meant so */
 };
 
 /* Reads and checks the form of everything: unknown keys (with the near miss that was meant), bad values, contradictions.

@@ -63,5 +63,5 @@ void config_problems_free(struct config_problems *problems)
 {
 	if (problems->list != last_resort)
 		free(problems->list);
-	*problems = (struct config_problems){ NULL, 0 };
+	*problems = (struct config_problems){ NULL, 0, 0 };
 }

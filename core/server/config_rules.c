@@ -102,10 +102,12 @@ static void check_sign_in(const struct config *config, const struct config_serve
 
 static void check_open_relay(const struct config_server *server, struct config_problems *problems)
 {
-	if (server->relay.default_allow.value && !server->relay.open_relay_meant)
-		config_problem_add(problems, server->file, server->relay.line,
-				   "relay { default = allow } lets everybody send anywhere (an open relay); if so it "
-				   "shall be, add open_relay = \"I mean it\"");
+	if (!server->relay.default_allow.value || server->relay.open_relay_meant)
+		return;
+	problems->open_relays++;
+	config_problem_add(problems, server->file, server->relay.line,
+			   "relay { default = allow } lets everybody send anywhere (an open relay); if so it shall be, "
+			   "add open_relay = \"I mean it\"");
 }
 
 static void check_connect(const struct config_server *server, struct config_problems *problems)

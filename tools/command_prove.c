@@ -1,0 +1,319 @@
+/* `postern prove`: what a configuration lets happen, by judging every class of client that its rules tell apart. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/server/server_policy.h"
+#include "tools/command.h"
+#include "tools/policy_case.h"
+#include "tools/prove.h"
+
+static const char usage[] = "usage: postern prove [-c FILE] [--json]\n";
+
+static void print_help(void)
+{
+	fputs(usage, stdout);
+	puts("\nJudges every class of client that the rules of a configuration tell apart, whatever its address, its "
+	     "name,\n"
+	     "signed in or not, inside TLS or not, and answers for each server block: can somebody who has not signed "
+	     "in\n"
+	     "have mail sent on to somewhere else, and from where? Can a password cross the net in the clear? Does a "
+	     "rule\n"
+	     "never decide? Each yes comes with a session that shows it.\n"
+	     "\n"
+	     "--json  one object a server block and line\n"
+	     "\n"
+	     "It is an open relay where more of the Internet may have mail sent on than any site is: a /8 of IPv4, a "
+	     "/20\n"
+	     "of IPv6, a whole top-level domain.\n"
+	     "\n"
+	     "Exit status: 0 no server block is an open relay that is not meant to be one (open_relay = \"I mean "
+	     "it\"), 1 one\n"
+	     "is, 2 the configuration is wrong.");
+}
+
+struct request {
+	const char *file;
+	bool json, help;
+};
+
+static bool parse_arguments(int argc, char **argv, struct request *request)
+{
+	for (int option; (option = getopt(argc, argv, "+c:h-:")) != -1;) {
+		if (option == 'c')
+			request->file = optarg;
+		else if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0))
+			request->help = true;
+		else if (option == '-' && strcmp(optarg, "json") == 0)
+			request->json = true;
+		else
+			return false;
+	}
+	return optind == argc;
+}
+
+/* All that is printed of a server block. */
+struct subject {
+	const struct config *config;
+	const struct config_server *server;
+	const struct policy *policy;
+	struct prove_report report;
+};
+
+/* --- passwords --- */
+
+static bool is_in_the_clear(const struct config_server *server, const struct config_listener *listener)
+{
+	return server->mechanisms && server->plaintext_sign_in && listener->mode != LISTENER_TLS;
+}
+
+/* What is heard on loopback alone does not cross a net. */
+static bool crosses_a_net(const struct config_listener *listener)
+{
+	struct net_address address = net_address_from_socket(&listener->address);
+	static const uint8_t loopback[16] = { [15] = 1 };
+	return address.family == 4 ? address.bytes[0] != 127 : memcmp(address.bytes, loopback, sizeof loopback) != 0;
+}
+
+/* --- sessions --- */
+
+static void judge_hole(const struct subject *subject, const struct prove_hole *hole, struct policy_steps *steps)
+{
+	struct policy_case asked = { .facts = hole->facts, .recipient = slice_from_text(subject->report.foreign) };
+	asked.facts.name = slice_from_text(hole->name);
+	policy_case_judge(&asked, subject->policy, subject->server, &subject->config->routes, "ID", steps);
+}
+
+enum { SESSION_LINES = 8, SESSION_LINE_BYTES = LIMIT_REPLY_BYTES + 8 };
+
+/* What the two say to each other; answers the count of lines. */
+static size_t write_session(const struct subject *subject, const struct policy_steps *steps,
+			    char lines[SESSION_LINES][SESSION_LINE_BYTES])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < steps->count; i++) {
+		if (i == 1)
+			snprintf(lines[count++], SESSION_LINE_BYTES, "C: EHLO client.example");
+		if (i == 1)
+			snprintf(lines[count++], SESSION_LINE_BYTES, "C: MAIL FROM:<>");
+		if (i == 2)
+			snprintf(lines[count++], SESSION_LINE_BYTES, "C: RCPT TO:<%s>", subject->report.foreign);
+		snprintf(lines[count++], SESSION_LINE_BYTES, "S: %s", steps->list[i].reply);
+	}
+	return count;
+}
+
+static void format_from(const struct prove_hole *hole, char *text, size_t capacity)
+{
+	char example[NET_ADDRESS_TEXT_BYTES], first[NET_ADDRESS_TEXT_BYTES], last[NET_ADDRESS_TEXT_BYTES],
+		more[64] = "";
+	const char *name = hole->name[0] ? ", with the name " : "";
+	net_address_format(&hole->facts.client, example);
+	net_address_format(&hole->first, first);
+	net_address_format(&hole->last, last);
+	if (hole->ranges > 1)
+		snprintf(more, sizeof more, " and %llu ranges more", (unsigned long long)hole->ranges - 1);
+	if (hole->ranges == 0)
+		snprintf(text, capacity, "all addresses that no prefix decides, with the name %s; here %s", hole->name,
+			 example);
+	else if (net_address_equal(&hole->first, &hole->last))
+		snprintf(text, capacity, "%s%s%s%s", first, more, name, hole->name);
+	else
+		snprintf(text, capacity, "%s to %s%s%s%s; here %s", first, last, more, name, hole->name, example);
+}
+
+/* --- text --- */
+
+static void print_reason(const struct policy_reason *reason)
+{
+	printf("%s", reason->text);
+	if (reason->line)
+		printf("  (%s:%d)", reason->file, reason->line);
+}
+
+static void print_hole(const struct subject *subject, const struct prove_hole *hole)
+{
+	struct policy_steps steps;
+	struct policy_reason reason;
+	char lines[SESSION_LINES][SESSION_LINE_BYTES], from[512];
+	judge_hole(subject, hole, &steps);
+	policy_explain(subject->policy, &hole->verdict, &reason);
+	format_from(hole, from, sizeof from);
+	printf("    by ");
+	print_reason(&reason);
+	printf("\n      from %s\n", from);
+	size_t count = write_session(subject, &steps, lines);
+	for (size_t i = 0; i < count; i++)
+		printf("      %s\n", lines[i]);
+}
+
+static void print_relay(const struct subject *subject)
+{
+	const struct prove_report *report = &subject->report;
+	printf("  can somebody who has not signed in have mail sent on? ");
+	if (!report->has_foreign)
+		puts("no: no route leads away from here");
+	else
+		puts(report->hole_count ? "yes" : "no");
+	for (size_t i = 0; report->has_foreign && i < report->hole_count; i++)
+		print_hole(subject, &report->holes[i]);
+	if (report->open_relay)
+		printf("    an open relay%s: %llu public IPv4 addresses, %llu IPv6 /48s%s\n",
+		       subject->server->relay.open_relay_meant ? ", as open_relay = \"I mean it\" says" : "",
+		       (unsigned long long)report->public_ipv4, (unsigned long long)report->public_ipv6,
+		       report->any_name ? ", all hosts of a top-level domain" : "");
+}
+
+static void print_passwords(const struct subject *subject)
+{
+	const struct config_server *server = subject->server;
+	bool any = false;
+	printf("  can a password cross the net in the clear? ");
+	for (size_t i = 0; i < server->listener_count; i++) {
+		const struct config_listener *listener = &server->listeners[i];
+		if (!is_in_the_clear(server, listener) || !crosses_a_net(listener))
+			continue;
+		printf("%s    on %s  (%s:%d), by auth { plaintext = yes }  (%s:%d)\n", any ? "" : "yes\n",
+		       listener->text, server->file, listener->line, server->file, server->auth_line);
+		puts("      C: EHLO client.example\n      C: AUTH PLAIN <the password, in base64>");
+		any = true;
+	}
+	if (!any)
+		puts("no");
+}
+
+static void print_unreached(const struct subject *subject)
+{
+	const struct prove_report *report = &subject->report;
+	printf("  is there a rule that never decides? %s\n", report->unreached_count ? "yes" : "no");
+	for (size_t i = 0; i < report->unreached_count; i++) {
+		struct policy_reason reason;
+		policy_explain(subject->policy, &report->unreached[i].verdict, &reason);
+		printf("    ");
+		print_reason(&reason);
+		puts(": every client under it is decided by a more specific rule, or may not connect");
+	}
+	if (report->unreached_more)
+		printf("    and %llu more\n", (unsigned long long)report->unreached_more);
+}
+
+static void print_text(const struct subject *subject)
+{
+	printf("server %s  (%s:%d), %llu classes of clients judged\n", subject->server->name, subject->server->file,
+	       subject->server->line, (unsigned long long)subject->report.classes);
+	print_relay(subject);
+	print_passwords(subject);
+	print_unreached(subject);
+}
+
+/* --- JSON --- */
+
+static json_t *reason_json(const struct policy *policy, const struct policy_verdict *verdict)
+{
+	struct policy_reason reason;
+	policy_explain(policy, verdict, &reason);
+	return json_pack("{s:s, s:s, s:i}", "rule", reason.text, "file", reason.file, "line", reason.line);
+}
+
+static json_t *hole_json(const struct subject *subject, const struct prove_hole *hole)
+{
+	struct policy_steps steps;
+	char lines[SESSION_LINES][SESSION_LINE_BYTES], first[NET_ADDRESS_TEXT_BYTES], last[NET_ADDRESS_TEXT_BYTES];
+	judge_hole(subject, hole, &steps);
+	size_t count = write_session(subject, &steps, lines);
+	json_t *object = reason_json(subject->policy, &hole->verdict), *session = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(session, json_string(lines[i]));
+	net_address_format(&hole->facts.client, first);
+	json_object_set_new(object, "example", json_string(first));
+	net_address_format(&hole->first, first);
+	net_address_format(&hole->last, last);
+	if (hole->ranges) {
+		json_object_set_new(object, "first", json_string(first));
+		json_object_set_new(object, "last", json_string(last));
+	}
+	json_object_set_new(object, "ranges", json_integer((json_int_t)hole->ranges));
+	json_object_set_new(object, "name", json_string(hole->name));
+	json_object_set_new(object, "session", session);
+	return object;
+}
+
+static void print_json(const struct subject *subject)
+{
+	const struct prove_report *report = &subject->report;
+	const struct config_server *server = subject->server;
+	json_t *relay = json_array(), *clear = json_array(), *unreached = json_array();
+	for (size_t i = 0; report->has_foreign && i < report->hole_count; i++)
+		json_array_append_new(relay, hole_json(subject, &report->holes[i]));
+	for (size_t i = 0; i < server->listener_count; i++)
+		if (is_in_the_clear(server, &server->listeners[i]) && crosses_a_net(&server->listeners[i]))
+			json_array_append_new(clear, json_pack("{s:s, s:i}", "listener", server->listeners[i].text,
+							       "line", server->listeners[i].line));
+	for (size_t i = 0; i < report->unreached_count; i++)
+		json_array_append_new(unreached, reason_json(subject->policy, &report->unreached[i].verdict));
+	json_t *object =
+		json_pack("{s:s, s:I, s:o, s:b, s:b, s:o, s:o}", "server", server->name, "classes",
+			  (json_int_t)report->classes, "relay", relay, "open_relay", report->open_relay,
+			  "open_relay_meant", server->relay.open_relay_meant, "clear", clear, "unreached", unreached);
+	json_dumpf(object, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(object);
+}
+
+/* --- the call --- */
+
+/* Answers an exit status. */
+static int prove_one(const struct request *request, const struct config *config, const struct config_server *server)
+{
+	struct policy policy;
+	struct error error;
+	struct subject subject = { config, server, &policy, { .holes = NULL } };
+	if (!server_policy_make(&policy, server, &error)) {
+		fprintf(stderr, "%s\n", error.text);
+		return EXIT_ENVIRONMENT;
+	}
+	bool done = prove_policy(&policy, &config->routes, &subject.report);
+	if (!done)
+		fputs("postern prove: out of memory\n", stderr);
+	else if (request->json)
+		print_json(&subject);
+	else
+		print_text(&subject);
+	bool fine = done && (!subject.report.open_relay || server->relay.open_relay_meant);
+	prove_finish(&subject.report);
+	policy_finish(&policy);
+	return fine ? EXIT_DONE : EXIT_NOT_DONE;
+}
+
+int command_prove(int argc, char **argv)
+{
+	struct request request = { 0 };
+	if (!parse_arguments(argc, argv, &request)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (request.help) {
+		print_help();
+		return EXIT_DONE;
+	}
+	struct config_problems problems = { 0 };
+	struct config *config = request.file ? config_read(request.file, &problems) : config_default(&problems);
+	for (size_t i = 0; i < problems.count; i++)
+		fprintf(stderr, "%s\n", problems.list[i].text);
+	/* One that is nothing but an open relay is what this is to find. */
+	bool only_open = problems.count > 0 && problems.count == problems.open_relays;
+	config_problems_free(&problems);
+	if (!config)
+		return only_open ? EXIT_NOT_DONE : EXIT_ENVIRONMENT;
+	int status = EXIT_DONE;
+	for (size_t i = 0; i < config->server_count; i++) {
+		int one = prove_one(&request, config, &config->servers[i]);
+		status = one > status ? one : status;
+	}
+	if (fflush(stdout) != 0)
+		status = EXIT_NOT_DONE;
+	config_free(config);
+	return status;
+}
