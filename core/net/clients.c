@@ -4,10 +4,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "core/base/shared_lock.h"
+
 enum {
 	CLIENTS_WAYS = 7, /* with its lock, a set's keys are one line of the cache */
 	LINE_BYTES = 64,
-	LOCK_PAUSES = 2000, /* some 50 µs */
 	NOT_A_WAY = -1,
 };
 
@@ -16,7 +17,7 @@ enum kind { KIND_ADDRESS, KIND_NETWORK };
 
 /* All but the lock and the counts is the holder's of the lock. An unused entry has key 0. */
 struct set {
-	atomic_uint lock; /* 0: free; else the worker that holds it, and 1 */
+	struct shared_lock lock;
 	uint64_t keys[CLIENTS_WAYS];
 	/* When a client's next connection is on time if all come evenly (the theoretical arrival time of the generic cell rate
 	 * algorithm, ITU-T I.371); it may come earlier by what the rate lets come at once. Monotonic ns. What is past is
@@ -155,37 +156,6 @@ static int make_room(const struct clients *clients, struct set *set, uint64_t ke
 	return room;
 }
 
-/* --- the lock --- */
-
-/* Some 25 ns in which the processor leaves its resources to others. */
-static void pause_a_little(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("isb");
-#endif
-}
-
-/* False: somebody holds it far too long. */
-static bool lock(struct set *set, uint32_t worker)
-{
-	for (int i = 0; i < LOCK_PAUSES; i++) {
-		unsigned expected = 0;
-		if (atomic_load_explicit(&set->lock, memory_order_relaxed) == 0 &&
-		    atomic_compare_exchange_strong_explicit(&set->lock, &expected, worker + 1, memory_order_acquire,
-							    memory_order_relaxed))
-			return true;
-		pause_a_little();
-	}
-	return false;
-}
-
-static void unlock(struct set *set)
-{
-	atomic_store_explicit(&set->lock, 0, memory_order_release);
-}
-
 /* --- counting --- */
 
 /* What one entry is asked for. */
@@ -231,14 +201,14 @@ static enum client_verdict open_entry(struct clients *clients, uint32_t worker, 
 				      const struct demand *demand, uint64_t now_ns, uint32_t *ticket)
 {
 	enum client_verdict verdict = CLIENT_ADMITTED;
-	if (!lock(place->set, worker))
+	if (!shared_lock_take(&place->set->lock, worker))
 		return verdict;
 	int way = find_way(place->set, place->key);
 	if (way == NOT_A_WAY)
 		way = make_room(clients, place->set, place->key);
 	if (way != NOT_A_WAY)
 		verdict = count_in(clients, worker, place, way, demand, now_ns, ticket);
-	unlock(place->set);
+	shared_lock_free(&place->set->lock);
 	return verdict;
 }
 
@@ -259,12 +229,12 @@ static void close_entry(struct clients *clients, uint32_t worker, uint32_t *tick
 static void take_back_rate(uint32_t worker, const struct place *place, const struct client_rate *rate)
 {
 	struct set *set = place->set;
-	if (!lock(set, worker))
+	if (!shared_lock_take(&set->lock, worker))
 		return;
 	int way = find_way(set, place->key);
 	if (way != NOT_A_WAY && set->due_ns[way] > interval_of(rate))
 		set->due_ns[way] -= interval_of(rate);
-	unlock(set);
+	shared_lock_free(&set->lock);
 }
 
 enum client_verdict clients_open(struct clients *clients, uint32_t worker, const struct net_address *address,
@@ -309,8 +279,7 @@ void clients_forget_worker(struct clients *clients, uint32_t worker)
 		for (int way = 0; way < CLIENTS_WAYS; way++)
 			if (set->keys[way])
 				atomic_store_explicit(cell_of(clients, set, way, worker), 0, memory_order_relaxed);
-		if (atomic_load_explicit(&set->lock, memory_order_relaxed) == worker + 1)
-			unlock(set);
+		shared_lock_forget(&set->lock, worker);
 	}
 }
 
