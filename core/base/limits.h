@@ -57,8 +57,10 @@ enum {
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
 
 	/* --- user database --- */
-	LIMIT_USER_GRANTS = 64,      /* addresses and domains that one login may send as, beside its name */
-	LIMIT_USERS_MAP_GIB = 16,    /* address space, not memory or disk: 60 million users before it must grow */
+	LIMIT_USER_GRANTS = 64, /* addresses and domains that one login may send as, beside its name */
+	LIMIT_QUOTA_LOGINS =
+		1048576,          /* whose messages are counted: a file of 38 MB; with more, some are forgotten early */
+	LIMIT_USERS_MAP_GIB = 16, /* address space, not memory or disk: 60 million users before it must grow */
 	LIMIT_USERS_ROOM_MIB = 1024, /* free in the map before a change begins: several times what a batch writes */
 	LIMIT_USERS_READERS = 512,   /* LMDB's table in the lock file: all workers and many command lines */
 	LIMIT_USERS_BATCH = 50000,   /* changes a transaction of an import: few syncs, some 100 MB of pages */

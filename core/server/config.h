@@ -10,6 +10,7 @@
 #include "core/base/limits.h"
 #include "core/io/loop.h"
 #include "core/net/prefix.h"
+#include "core/policy/quota.h"
 #include "core/relay/route.h"
 #include "core/server/config_access.h"
 
@@ -75,6 +76,8 @@ struct config_server {
 	bool received_shows_client; /* received { client = show } */
 	bool bare_lf_normalised;    /* message { bare_lf = refuse|normalise } */
 	struct config_limits limits;
+	struct quota quota; /* of each login; 0: no limit */
+	int quota_line;
 };
 
 struct config {

@@ -9,6 +9,7 @@
 #include "core/server/config_access_keys.h"
 #include "core/server/config_connect.h"
 #include "core/server/config_proxies.h"
+#include "core/server/config_quota.h"
 #include "core/server/config_set.h"
 #include "crypto/tls.h"
 #include "proto/sasl.h"
@@ -300,6 +301,7 @@ static const struct config_key server_keys[] = {
 	{ "connect", CONFIG_BLOCK, .open = config_open_connect, .inside = config_connect_keys },
 	{ "relay", CONFIG_BLOCK, .open = config_open_relay, .inside = config_relay_keys },
 	{ "dns", CONFIG_BLOCK, .open = config_open_dns, .inside = config_dns_keys },
+	{ "quota", CONFIG_BLOCK, .open = config_open_quota, .inside = config_quota_keys },
 	{ "limits", CONFIG_BLOCK, .open = open_limits, .inside = limits_keys },
 	{ "received", CONFIG_BLOCK, .open = open_same, .inside = received_keys },
 	{ "message", CONFIG_BLOCK, .open = open_same, .inside = message_keys },

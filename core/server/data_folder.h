@@ -1,6 +1,7 @@
 /* The data folder: what is in it, whose it is, and making what is missing at start.
  *
  *   users/          the user database
+ *   quotas          what logins have sent, where there are quotas
  *   lanes/N/        the spool's lanes, one a worker
  *   tls/            ticket.secret; with the embedded default also the CA, the certificate and their keys
  *   mail/           with the embedded default: the Maildirs */

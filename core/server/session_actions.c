@@ -37,9 +37,12 @@ static enum smtp_status check_ownership(struct session *session)
 static enum smtp_status begin_message(struct session *session)
 {
 	const struct smtp_session *smtp = &session->smtp;
-	enum smtp_status ownership = check_ownership(session);
-	if (ownership != SMTP_SENDER_OK)
-		return ownership;
+	enum smtp_status status = check_ownership(session);
+	if (status != SMTP_SENDER_OK)
+		return status;
+	status = session_look_at_quota(session, 1);
+	if (status != SMTP_OK)
+		return status;
 	if (!spool_is_writable(session->worker->spool))
 		return SMTP_STORAGE_FULL;
 	unsigned flags = (smtp->transaction.smtputf8 ? ENVELOPE_SMTPUTF8 : 0) |
@@ -53,6 +56,9 @@ static enum smtp_status begin_message(struct session *session)
 
 static enum smtp_status add_recipient(struct session *session)
 {
+	enum smtp_status status = session_look_at_quota(session, session->message->recipients + 1);
+	if (status != SMTP_OK)
+		return status;
 	const struct route *route = route_find(&session->worker->config->routes, session_recipient_domain(session));
 	if (!transaction_add_recipient(session->message, session->smtp.path, route->kind == ROUTE_HOLD))
 		return SMTP_MEMORY_SHORT;
@@ -86,14 +92,23 @@ static void drop_message(struct session *session)
 	session->blocked &= (uint8_t)~SESSION_BLOCK_TEXT;
 }
 
+/* SMTP_OK, or why the message can't be taken although all of it is there. */
+static enum smtp_status prepare_commit(struct session *session, struct transaction *transaction)
+{
+	/* BDAT 0 LAST: a message with no text at all. */
+	if (transaction->state == TRANSACTION_ENVELOPE && !transaction_begin_text(transaction))
+		return SMTP_MEMORY_SHORT;
+	return session_take_quota(session, transaction->recipients);
+}
+
 static void commit_message(struct session *session)
 {
 	struct transaction *transaction = session->message;
 	session->message = NULL;
-	/* BDAT 0 LAST: a message with no text at all. */
-	if (transaction->state == TRANSACTION_ENVELOPE && !transaction_begin_text(transaction)) {
+	enum smtp_status status = prepare_commit(session, transaction);
+	if (status != SMTP_OK) {
 		transaction_drop(transaction);
-		smtp_reply_write(session_out(session), SMTP_MEMORY_SHORT, SLICE_LITERAL(""));
+		smtp_reply_write(session_out(session), status, SLICE_LITERAL(""));
 		return;
 	}
 	const struct smtp_session *smtp = &session->smtp;

@@ -103,6 +103,8 @@ static void answer(struct session *session, struct transaction *transaction, str
 	*behind = slice_skip(*behind, transaction->replies_behind);
 	if (transaction->outcome == SMTP_QUEUED)
 		count_message(session);
+	else
+		session_give_quota_back(session, transaction->recipients);
 	session->waiting_commits--;
 	transaction_end(transaction);
 }

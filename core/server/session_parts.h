@@ -66,6 +66,12 @@ void session_read_proxy_header(struct session *session);
 /* The proxy has closed, or its time is up, and no header was there. */
 void session_miss_proxy_header(struct session *session, const char *why);
 
+/* May the login send a message to so many recipients now? SMTP_OK, or the reply; what is refused is logged. The second one counts
+ * it, and the third takes that back. */
+enum smtp_status session_look_at_quota(struct session *session, uint32_t recipients);
+enum smtp_status session_take_quota(struct session *session, uint32_t recipients);
+void session_give_quota_back(struct session *session, uint32_t recipients);
+
 /* Takes what was kept, works, ends the turn. */
 void session_take_turn(struct session *session);
 

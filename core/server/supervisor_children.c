@@ -58,6 +58,7 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 		.config = supervisor->config,
 		.servers = supervisor->servers,
 		.states = supervisor->states,
+		.quotas = supervisor->quotas,
 		.listen_fds = serves ? own : NULL,
 		.listen_count = serves ? supervisor->listen_each : 0,
 		.hasher_fd = supervisor->hasher_fds[number][0],
@@ -70,6 +71,8 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 static void forget_worker(struct supervisor *supervisor, unsigned number)
 {
 	server_states_forget_worker(supervisor->states, number);
+	if (supervisor->quotas)
+		quotas_forget_worker(supervisor->quotas, number);
 	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
 		server_block_forget_worker(&supervisor->servers[i], number);
 }

@@ -27,7 +27,8 @@ struct supervisor {
 	struct server_block *servers;
 	struct server_states *states;
 	struct list_watches lists;
-	int *listen_fds; /* worker by worker */
+	struct quotas *quotas; /* NULL: no server block has any */
+	int *listen_fds;       /* worker by worker */
 	size_t listen_each;
 	unsigned lanes;
 	int (*hasher_fds)[2]; /* a lane each: the worker's end, the hashers' end */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/server/quota_file.h"
 #include "core/server/sockets.h"
 #include "core/server/supervisor_parts.h"
 #include "core/users/users.h"
@@ -95,6 +96,23 @@ static bool make_user_database(const struct config *config, struct error *error)
 	return users != NULL;
 }
 
+/* As who the server runs as, whose file it is. */
+static bool open_quotas(struct supervisor *supervisor, struct error *error)
+{
+	const struct config *config = supervisor->config;
+	bool wanted = false;
+	for (size_t i = 0; i < config->server_count; i++)
+		wanted |= quota_limits_anything(&config->servers[i].quota);
+	if (!wanted)
+		return true;
+	char *path = data_folder_path(config, "quotas");
+	supervisor->quotas = path ? quota_file_open(path, LIMIT_QUOTA_LOGINS, error) : NULL;
+	if (!path)
+		error_set(error, "no memory");
+	free(path);
+	return supervisor->quotas != NULL;
+}
+
 bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 {
 	const struct config *config = supervisor->config;
@@ -104,7 +122,8 @@ bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 		return false;
 	supervisor->listen_fds = sockets_open(config, config->workers, &supervisor->listen_each, error);
 	return supervisor->listen_fds && run_as_become(config, &supervisor->run_as, error) &&
-	       make_user_database(config, error) && init_signals(supervisor, error) && init_children(supervisor, error);
+	       make_user_database(config, error) && open_quotas(supervisor, error) && init_signals(supervisor, error) &&
+	       init_children(supervisor, error);
 }
 
 void supervisor_finish(struct supervisor *supervisor)
@@ -113,6 +132,7 @@ void supervisor_finish(struct supervisor *supervisor)
 		server_block_finish(&supervisor->servers[i]);
 	free(supervisor->servers);
 	list_watches_finish(&supervisor->lists);
+	quota_file_close(supervisor->quotas, LIMIT_QUOTA_LOGINS);
 	server_states_destroy(supervisor->states);
 	free(supervisor->listen_fds);
 	free(supervisor->hasher_fds);

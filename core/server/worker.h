@@ -35,6 +35,7 @@ struct worker_settings {
 	const struct config *config;
 	struct server_block *servers; /* in the configuration's order */
 	struct server_states *states; /* of all workers; outlives this one */
+	struct quotas *quotas;        /* likewise; NULL: there are none */
 	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
 	size_t listen_count;
 	int hasher_fd; /* -1: nobody can sign in */
@@ -56,6 +57,7 @@ struct worker {
 	const struct config *config;
 	struct server_block *servers;
 	struct server_states *states;
+	struct quotas *quotas;
 	struct control_servers control_servers;
 	unsigned number;
 	struct listener *listeners;

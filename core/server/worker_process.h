@@ -9,6 +9,7 @@ struct worker_process {
 	const struct config *config;
 	struct server_block *servers;
 	struct server_states *states;
+	struct quotas *quotas;
 	const int *listen_fds;
 	size_t listen_count;
 	int hasher_fd;

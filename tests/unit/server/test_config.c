@@ -40,7 +40,7 @@ static const char full_text[] =
 	"    message { bare_lf = normalise }\n"
 	"    proxy_protocol = { \"10.0.0.5\", \"2001:DB8::/64\" }\n"
 	"    connect { per_address = 50 per_network = 500\n"
-	"              rate = \"30/min\" tarpit = 5s }\n"
+	"              rate = \"30/min\" tarpit = 5s } quota { messages_per_hour = 10 recipients_per_day = 20 }\n"
 	"}\n"
 	"server second { hostname = localhost listen = \"127.0.0.1:25 plain\"\n"
 	"    relay { default = allow open_relay = \"I mean it\" } }\n"
@@ -189,6 +189,18 @@ static void limits_of_clients_are_read(void **state)
 	assert_int_equal(given->per_network_line, given->per_address_line);
 	assert_int_equal(given->rate_line, given->per_address_line + 1);
 	assert_int_equal(none->per_address + none->per_network + none->rate + none->tarpit, 0);
+	config_free(config);
+}
+
+static void quotas_are_read(void **state)
+{
+	(void)state;
+	struct config *config = parse_right(full_text, "/etc/postern.conf");
+	const struct quota *given = &config->servers[0].quota;
+	assert_true(given->hour_messages == 10 && given->day_recipients == 20);
+	assert_true(given->day_messages == 0 && given->hour_recipients == 0);
+	assert_true(config->servers[0].quota_line > 0);
+	assert_false(quota_limits_anything(&config->servers[1].quota));
 	config_free(config);
 }
 
@@ -583,6 +595,7 @@ int main(void)
 		cmocka_unit_test(server_blocks_are_read),
 		cmocka_unit_test(limits_of_clients_are_read),
 		cmocka_unit_test(access_is_read),
+		cmocka_unit_test(quotas_are_read),
 		cmocka_unit_test(limits_are_read_and_have_defaults),
 		cmocka_unit_test(proxies_are_read),
 		cmocka_unit_test(routes_are_read),
