@@ -305,6 +305,9 @@ static void message_read(struct spool_read *read, enum spool_status status)
 	case RECIPIENTS_OK:
 		break;
 	}
+	/* The index may know the time less exactly, and a repeated delivery must find the name of the first. */
+	message->accepted_unix_us = delivery->envelope.accepted_unix_us;
+	maildir_name(delivery->name, message->accepted_unix_us, delivery->id, delivery->queue->host);
 	delivery->source = (struct maildir_message){ delivery->name, read->text, read->large_fd, read->large_size };
 	delivery->step = DELIVERY_COPYING;
 	next_copy(delivery);
@@ -331,6 +334,5 @@ void delivery_start(struct delivery *delivery, struct queue *queue, struct queue
 	delivery->reason[0] = 0;
 	maildir_copy_init(&delivery->copy, &queue->folders);
 	spool_id_format(queue_message_id(message), delivery->id);
-	maildir_name(delivery->name, message->accepted_unix_us, delivery->id, queue->host);
 	start_reading(delivery);
 }
