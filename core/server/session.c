@@ -24,6 +24,8 @@ bool session_log(struct session *session, struct log_line *line, enum log_level 
 	log_number(line, "session", (int64_t)session->number);
 	log_slice(line, "client", session_client_address(session));
 	log_text(line, "server", session->server->config->name);
+	if (session->name)
+		log_text(line, "name", session->name);
 	return true;
 }
 
@@ -60,7 +62,7 @@ void session_drain(struct session *session)
 {
 	if (session->phase == SESSION_CLOSING || session->ending)
 		return;
-	if (session->phase == SESSION_PROXY || session->phase == SESSION_TARPIT || session->phase == SESSION_HANDSHAKE)
+	if (session->phase == SESSION_HANDSHAKE || !session->greeted)
 		session_abort(session);
 	else
 		make_ready(session);
@@ -306,6 +308,7 @@ void session_create(struct worker *worker, const struct server_block *server, en
 	session->refused = full;
 	list_init(&session->ready);
 	list_init(&session->commits);
+	reverse_waiter_init(&session->name_waiter);
 	list_append(&worker->live, &session->link);
 	timer_init(&session->timer, session_time_is_up);
 	struct sockaddr_storage peer;

@@ -6,6 +6,7 @@
 #ifndef POSTERN_SERVER_SESSION_H
 #define POSTERN_SERVER_SESSION_H
 
+#include "core/dns/reverse.h"
 #include "core/net/address.h"
 #include "core/server/transaction.h"
 #include "core/server/worker.h"
@@ -55,15 +56,16 @@ struct session {
 	struct timer timer;
 	struct transaction *message; /* being gathered */
 	struct session_sign_in *sign_in;
-	struct buffer held;   /* input kept over a pause, or the beginning of a line or header; data NULL when empty */
-	struct slice turn;    /* input of this turn that was not worked on yet */
-	char *login;          /* malloc'ed; NULL until signed in */
-	char *name;           /* malloc'ed; NULL unless POLICY_NAME_KNOWN */
-	char *waiting_path;   /* of the MAIL or RCPT that waits for the name; NULL: none */
-	uint64_t number;      /* in logs: worker and count */
-	uint64_t hard_due_ms; /* monotonic: sign-in or session limit; 0: none */
-	uint32_t messages;    /* accepted */
-	uint32_t text_bytes;  /* received since the rate was looked at */
+	struct buffer held; /* input kept over a pause, or the beginning of a line or header; data NULL when empty */
+	struct slice turn;  /* input of this turn that was not worked on yet */
+	char *login;        /* malloc'ed; NULL until signed in */
+	struct reverse_waiter name_waiter;
+	char *name;              /* malloc'ed; NULL unless POLICY_NAME_KNOWN */
+	char *waiting_path;      /* of the MAIL or RCPT that waits for the name; NULL: none */
+	uint64_t number;         /* in logs: worker and count */
+	uint64_t hard_due_ms;    /* monotonic: sign-in or session limit; 0: none */
+	uint32_t messages;       /* accepted */
+	uint32_t text_bytes;     /* received since the rate was looked at */
 	struct net_address peer; /* the client: of a proxy's connection, whom it stands for once its header is there */
 	struct client_ticket ticket; /* where it is counted */
 	uint8_t turned_away;         /* enum client_verdict */

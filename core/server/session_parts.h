@@ -1,5 +1,5 @@
 /* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
- * session_admission.c (limits of clients), session_policy.c (rules),
+ * session_admission.c (limits of clients), session_policy.c (rules), session_name.c (the client's name),
  * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
  * session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
@@ -45,14 +45,12 @@ MUST_USE bool session_is_refused(struct session *session);
 MUST_USE enum smtp_status session_judge_path(struct session *session, bool sender, struct buffer *detail);
 struct slice session_recipient_domain(const struct session *session);
 
-/* Asks who the client is, unless that was asked. True: it is known, as far as it can be. */
+/* Asks who the client is, unless that was asked. True: it is known, as far as it can be. False: it will be, and what waits for it then
+ * goes on by itself. */
 MUST_USE bool session_ask_name(struct session *session);
 
 /* What the engine asked with `action`, or with SMTP_CONTINUE the greeting, waits for the name. False: no memory. */
 MUST_USE bool session_wait_for_name(struct session *session, enum smtp_action action);
-
-/* From the loop: it is known now, and what waited goes on. */
-void session_name_is_known(struct session *session, enum policy_name state, struct slice name);
 
 /* The session ends. */
 void session_forget_name(struct session *session);

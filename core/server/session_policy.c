@@ -70,8 +70,6 @@ static void log_refusal(struct session *session, const struct refusal *refusal, 
 	log_text(&line, "rule", refusal->rule);
 	log_text(&line, "file", refusal->file);
 	log_number(&line, "line", refusal->line);
-	if (refusal->name[0])
-		log_text(&line, "name", refusal->name);
 	if (refusal->login[0])
 		log_text(&line, "login", refusal->login);
 	log_end(&line);
@@ -113,6 +111,9 @@ enum smtp_status session_judge_path(struct session *session, bool sender, struct
 void session_begin_judging(struct session *session)
 {
 	struct policy_facts facts;
+	/* For the log: nobody waits for that. */
+	if (session->server->config->dns.reverse.value == REVERSE_ON)
+		(void)!session_ask_name(session);
 	session->judged = judge(session, POLICY_CONNECTION, &facts);
 }
 
@@ -137,63 +138,4 @@ bool session_is_refused(struct session *session)
 			       &session->worker->replies);
 	session->ending = true;
 	return true;
-}
-
-/* --- names --- */
-
-/* Nobody can be asked yet, so that there is no name; with somebody who can, this begins a question and answers false until
- * session_name_is_known(). */
-bool session_ask_name(struct session *session)
-{
-	session->name_state = POLICY_NAME_UNKNOWN;
-	return true;
-}
-
-void session_forget_name(struct session *session)
-{
-	free(session->name);
-	session->name = NULL;
-	free(session->waiting_path);
-	session->waiting_path = NULL;
-}
-
-bool session_wait_for_name(struct session *session, enum smtp_action action)
-{
-	struct slice path = session->smtp.path;
-	session->blocked |= SESSION_BLOCK_NAME;
-	session->waiting_action = (uint8_t)action;
-	if (action == SMTP_CONTINUE)
-		return true;
-	/* The line that the path is in will not stay. */
-	session->waiting_path = malloc(path.size + 1);
-	if (!session->waiting_path)
-		return false;
-	memcpy(session->waiting_path, path.data, path.size);
-	session->smtp.path.data = (const uint8_t *)session->waiting_path;
-	return true;
-}
-
-void session_name_is_known(struct session *session, enum policy_name state, struct slice name)
-{
-	bool waiting = session->blocked & SESSION_BLOCK_NAME;
-	session->name_state = (uint8_t)state;
-	if (state == POLICY_NAME_KNOWN)
-		session->name = strndup((const char *)name.data, name.size);
-	if (state == POLICY_NAME_KNOWN && !session->name)
-		session->name_state = POLICY_NAME_FAILED;
-	if (session->judged.outcome == POLICY_NEEDS_NAME)
-		session_begin_judging(session);
-	session->blocked &= (uint8_t)~SESSION_BLOCK_NAME;
-	if (!waiting || session->phase == SESSION_CLOSING || session->ending)
-		return;
-	if (!session->greeted) {
-		session_greet(session);
-		return;
-	}
-	session_act(session, (enum smtp_action)session->waiting_action, SLICE_LITERAL(""));
-	free(session->waiting_path);
-	session->waiting_path = NULL;
-	session_send_replies(session);
-	if (list_is_empty(&session->ready))
-		list_append(&session->worker->ready, &session->ready);
 }

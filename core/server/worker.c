@@ -180,6 +180,15 @@ static bool open_users(struct worker *worker, const struct worker_settings *sett
 	return worker->sign_in != NULL;
 }
 
+/* Only where there are clients: a lane without listeners has none. */
+static bool open_names(struct worker *worker, const struct worker_settings *settings, struct error *error)
+{
+	if (!settings->listen_fds)
+		return true;
+	worker->names = client_names_create(worker->loop, settings->config, error);
+	return worker->names != NULL;
+}
+
 static void drain_time_is_up(struct timer *timer);
 
 struct worker *worker_create(struct loop *loop, const struct worker_settings *settings, struct error *error)
@@ -202,7 +211,7 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 	timer_init(&worker->drain_deadline, drain_time_is_up);
 	timer_init(&worker->lists_timer, lists_time_has_come);
 	if (open_lane(worker, settings, error) && open_users(worker, settings, error) &&
-	    open_listeners(worker, settings, error)) {
+	    open_names(worker, settings, error) && open_listeners(worker, settings, error)) {
 		start_looking_at_lists(worker);
 		return worker;
 	}
@@ -318,6 +327,7 @@ void worker_destroy(struct worker *worker)
 	}
 	loop_timer_stop(worker->loop, &worker->drain_deadline);
 	loop_timer_stop(worker->loop, &worker->lists_timer);
+	client_names_destroy(worker->names);
 	queue_destroy(worker->queue);
 	sign_in_destroy(worker->sign_in);
 	users_close(worker->users);

@@ -11,6 +11,7 @@
 #include "core/io/loop.h"
 #include "core/io/stream.h"
 #include "core/relay/queue.h"
+#include "core/server/client_names.h"
 #include "core/server/config.h"
 #include "core/server/control.h"
 #include "core/server/received_start.h"
@@ -67,6 +68,7 @@ struct worker {
 	struct control *control;
 	struct users *users;
 	struct sign_in_service *sign_in;
+	struct client_names *names;
 
 	struct pool sessions;
 	struct pool transactions;
