@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/server/refusal.h"
-#include "core/server/server_policy.h"
+#include "tools/policy_situation.h"
 
 void policy_reply_format(enum smtp_status status, struct slice recipient, const char *id, char reply[LIMIT_REPLY_BYTES])
 {
@@ -15,14 +15,6 @@ void policy_reply_format(enum smtp_status status, struct slice recipient, const 
 	refusal_write_detail(&detail, status, recipient, id);
 	smtp_reply_write(&text, status, buffer_slice(&detail));
 	(void)!slice_to_text(slice_first(buffer_slice(&text), text.size - 2), reply, LIMIT_REPLY_BYTES);
-}
-
-static struct policy_verdict judge(enum policy_stage stage, const struct policy *policy,
-				   const struct policy_facts *facts)
-{
-	if (stage == POLICY_CONNECTION)
-		return policy_judge_connection(policy, facts);
-	return stage == POLICY_SENDER ? policy_judge_sender(policy, facts) : policy_judge_recipient(policy, facts);
 }
 
 static void format_reply(struct policy_step *step, const struct policy_case *asked, const struct config_server *server,
@@ -40,31 +32,21 @@ static void format_reply(struct policy_step *step, const struct policy_case *ask
 	(void)!slice_to_text(slice_first(buffer_slice(&text), text.size - 2), step->reply, sizeof step->reply);
 }
 
-static void set_recipient(struct policy_facts *facts, struct slice recipient, const struct config_server *server,
-			  const struct route_table *routes)
-{
-	size_t at = recipient.size;
-	while (at > 0 && recipient.data[at - 1] != '@')
-		at--;
-	struct slice domain = at ? slice_skip(recipient, at) : slice_from_text(server->hostname);
-	server_policy_set_recipient(facts, routes, slice_first(recipient, at ? at - 1 : recipient.size), domain);
-}
-
 void policy_case_judge(const struct policy_case *asked, const struct policy *policy, const struct config_server *server,
 		       const struct route_table *routes, const char *id, struct policy_steps *steps)
 {
 	struct policy_facts facts = asked->facts;
 	enum policy_stage last = asked->recipient.size ? POLICY_RECIPIENT : POLICY_SENDER;
 	if (asked->recipient.size)
-		set_recipient(&facts, asked->recipient, server, routes);
+		policy_set_recipient(&facts, asked->recipient, server, routes);
 	steps->count = 0;
 	for (enum policy_stage stage = POLICY_CONNECTION; stage <= last; stage++) {
 		struct policy_step *step = &steps->list[steps->count++];
-		*step = (struct policy_step){ .verdict = judge(stage, policy, &facts) };
+		*step = (struct policy_step){ .verdict = policy_judge_stage(policy, &facts, stage) };
 		step->without_name = step->verdict.outcome == POLICY_NEEDS_NAME;
 		if (step->without_name) {
 			facts.name_state = POLICY_NAME_UNKNOWN;
-			step->verdict = judge(stage, policy, &facts);
+			step->verdict = policy_judge_stage(policy, &facts, stage);
 			facts.name_state = POLICY_NAME_NOT_ASKED;
 		}
 		policy_explain(policy, &step->verdict, &step->reason);

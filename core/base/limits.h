@@ -107,6 +107,8 @@ enum {
 	LIMIT_TARPITTED = 4096,      /* that wait to be told that they are refused, a worker: each is a connection */
 	LIMIT_LIST_LINE_BYTES = 512, /* of a list file, without its comment: twice the longest name */
 	LIMIT_LIST_FAULTS = 5,       /* wrong lines of a list file that are told; the rest is counted */
+	LIMIT_POLICY_CASE_BYTES =
+		4096, /* a line of `postern policy test`: two addresses, a name and a login, with room */
 	LIMIT_WRITTEN_RULES =
 		4096, /* in one block of the configuration, each compared with those before; lists have files */
 	LIMIT_RULE_FILES = 64,      /* of a server block */

@@ -8,7 +8,7 @@ import pytest
 import postern
 
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
-COMMANDS = ("serve", "check", "user", "queue", "server", "explain", "prove")
+COMMANDS = ("serve", "check", "user", "queue", "server", "explain", "prove", "policy")
 
 
 def rendered():
@@ -83,14 +83,14 @@ def test_actions_and_options_are_described(command):
     assert len(section(command)) == len(described(command)), "something is described twice"
 
 
-@pytest.mark.parametrize("command", ("user", "queue", "server", "explain", "prove"))
+@pytest.mark.parametrize("command", ("user", "queue", "server", "explain", "prove", "policy"))
 def test_help_describes_them_too(command):
     body = postern.postern(command, "--help").stdout.partition("\n\n")[2]
     for name in named(command):
         assert re.search(rf"\b{name}\b" if name[0] != "-" else rf"^{name} ", body, flags=re.M), name
 
 
-OPERANDS = {"name": "x", "file": "x", "id": "0000000000001"}
+OPERANDS = {"name": "x", "file": "x", "cases": "x", "id": "0000000000001"}
 
 
 @pytest.mark.parametrize("call", sorted(call for command in COMMANDS for call in calls(usage(command))))

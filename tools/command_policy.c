@@ -1,0 +1,128 @@
+/* `postern policy`: what the rules of a configuration mean, tested and compared. The call; each action is in a file of its
+ * own. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/command.h"
+#include "tools/policy_cases.h"
+
+static const char usage[] = "usage: postern policy test [-c FILE] [--json] CASES\n";
+
+static void print_help(void)
+{
+	fputs(usage, stdout);
+	puts("\n"
+	     "test  judges each client of the file CASES as the server would and tells where that is not what is "
+	     "expected.\n"
+	     "      A line is a client's address, what is known of it, and what is expected:\n"
+	     "\n"
+	     "      192.0.2.9 -> allow\n"
+	     "      198.51.100.7 name=mx.bad.example from=a@b.example -> refuse 554 connection\n"
+	     "      203.0.113.5 tls=256 user=demo from=a@b.example to=c@d.example -> allow\n"
+	     "\n"
+	     "      name=     its confirmed host name; unknown: it has none; failed: that can't be found out now.\n"
+	     "                Without it nobody has asked yet\n"
+	     "      tls=      bits of the cipher, 0: no TLS. Without it 256 where the server has TLS\n"
+	     "      user=     it has signed in\n"
+	     "      from= to= sender and recipient\n"
+	     "      Behind -> allow, refuse, defer or needs-name; then, if it matters, the code of the reply; then "
+	     "the\n"
+	     "      stage: connection, sender or recipient. Where there are several servers, a line `server NAME` "
+	     "says\n"
+	     "      which one the lines behind it are for. # begins a comment.\n"
+	     "\n"
+	     "-c FILE   the configuration; without it the embedded default\n"
+	     "--json    one object a line\n"
+	     "\n"
+	     "Exit status: 0 all is as expected, 1 something is not, 2 the configuration or a line can't be read, 64 "
+	     "the\n"
+	     "call is wrong.");
+}
+
+struct call {
+	const char *file;
+	bool json;
+	bool help;
+	char **operands;
+};
+
+static int run_test(const struct call *call)
+{
+	struct config *config = command_load_config(call->file);
+	if (!config)
+		return EXIT_ENVIRONMENT;
+	int status = policy_cases_run(config, call->operands[0], call->json);
+	config_free(config);
+	return status;
+}
+
+enum option_bit { MAY_FILE = 1, MAY_JSON = 2 };
+
+static const struct action {
+	const char *name;
+	int (*run)(const struct call *call);
+	int operands;
+	unsigned options;
+} actions[] = {
+	{ "test", run_test, 1, MAY_FILE | MAY_JSON },
+};
+
+static const struct option options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, MAY_JSON },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct action *find_action(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof actions / sizeof *actions; i++)
+		if (strcmp(name, actions[i].name) == 0)
+			return &actions[i];
+	return NULL;
+}
+
+/* NULL: the call is wrong, or asks for help. */
+static const struct action *parse_call(int argc, char **argv, struct call *call)
+{
+	unsigned given = 0;
+	opterr = 0;
+	for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+		if (option == 'h') {
+			call->help = true;
+			return NULL;
+		}
+		if (option == '?')
+			return NULL;
+		given |= option == 'c' ? MAY_FILE : (unsigned)option;
+		if (option == 'c')
+			call->file = optarg;
+	}
+	call->json = given & MAY_JSON;
+	const struct action *action = find_action(argv[optind]);
+	if (!action || argc - optind - 1 != action->operands || (given & ~action->options))
+		return NULL;
+	call->operands = argv + optind + 1;
+	return action;
+}
+
+int command_policy(int argc, char **argv)
+{
+	struct call call = { 0 };
+	const struct action *action = parse_call(argc, argv, &call);
+	if (call.help) {
+		print_help();
+		return EXIT_DONE;
+	}
+	if (!action) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	int status = action->run(&call);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "postern policy: can't write: %s\n", strerror(errno));
+		status = EXIT_ENVIRONMENT;
+	}
+	return status;
+}
