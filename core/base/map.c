@@ -137,13 +137,6 @@ struct map_node *map_find_next(const struct map_node *node)
 	return NULL;
 }
 
-/* Nodes move to buckets of higher numbers only. */
-struct map_node *map_bucket(const struct map *map, size_t at)
-{
-	ASSERT(at < map->bucket_count);
-	return *bucket_at(map, at);
-}
-
 struct map_node *map_walk(const struct map *map, const struct map_node *after)
 {
 	size_t from = 0;

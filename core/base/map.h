@@ -42,10 +42,6 @@ struct map_node *map_find_next(const struct map_node *node);
  * the next one was asked for first. */
 struct map_node *map_walk(const struct map *map, const struct map_node *after);
 
-/* For a walk in slices, while nodes come and go between them: the first node of bucket `at`, or NULL; the next is node->next. A walk
- * over all buckets from 0 to bucket_count, as it is then, misses no node that was there from the start, but may meet one twice. */
-struct map_node *map_bucket(const struct map *map, size_t at);
-
 /* For keys that are small numbers of our own making (generations): spreads them over the table. Message ids need no
  * spreading: they differ in their low bits, and those given one after the other share cache lines. */
 static inline uint64_t map_hash_number(uint64_t number)

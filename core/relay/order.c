@@ -128,7 +128,7 @@ static void wake_more(struct queue *queue)
 	struct order *order = &queue->order;
 	if (!order->wakes || !list_is_empty(&order->messages))
 		return;
-	bool more = spool_next_held(queue->spool, &order->wake_at, wake, queue);
+	bool more = spool_next_held(queue->spool, &order->woken_id, wake, queue);
 	order->wakes = order->wakes && more;
 	/* Nothing in this stretch: the next one in another turn, so that nobody waits for a walk over all. */
 	if (order->wakes && list_is_empty(&order->messages))
@@ -263,7 +263,7 @@ uint64_t queue_order(struct queue *queue, enum queue_order kind, uint64_t id, qu
 	order->done = done;
 	order->context = context;
 	order->left = order->changed = 0;
-	order->wake_at = 0;
+	order->woken_id = 0;
 	order->wakes = false;
 	order->runs = true;
 	if (id)

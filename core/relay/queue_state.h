@@ -100,7 +100,7 @@ struct order {
 	queue_ordered *done;
 	void *context;
 	struct list messages; /* that wait for their change */
-	size_t wake_at;       /* how far the sleeping ones were looked through */
+	uint64_t woken_id;    /* so far the sleeping ones were looked through */
 	bool wakes;           /* there is more to look through */
 	uint64_t left;        /* messages that are not finished, wherever they are */
 	uint64_t changed;

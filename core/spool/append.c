@@ -140,8 +140,9 @@ static void insert_message(struct spool *spool, struct spool_entry *entry)
 	live->segment = entry->place.segment;
 	live->offset = entry->place.offset;
 	live->size = entry->place.size & 0xffffff;
-	live_insert(&spool->index, live);
 	spool->segments.current->live_bytes += live->size;
+	(void)live_insert(&spool->index, live);
+	entry->live = NULL;
 }
 
 static void apply_change(struct spool *spool, struct spool_entry *entry)
@@ -172,7 +173,7 @@ void append_undo(struct spool *spool, struct spool_entry *entry)
 	if (!entry->live)
 		return;
 	if (!entry_is_change(entry)) {
-		live_destroy(&spool->index, entry->live, false);
+		live_discard(&spool->index, entry->live);
 		return;
 	}
 	struct live *live = live_find(&spool->index, entry->id);
@@ -188,7 +189,7 @@ void spool_forget(struct spool *spool, uint64_t id, struct spool_place place, bo
 		return;
 	struct segment *segment = segment_find(&spool->segments, live->segment);
 	segment->live_bytes -= live->size;
-	live_destroy(&spool->index, live, true);
+	live_remove(&spool->index, live);
 	if (large)
 		large_remove(spool, id);
 	segment_settle(spool, segment);

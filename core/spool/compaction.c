@@ -98,7 +98,7 @@ static void move(struct compaction_copy *copy)
 	live->offset = copy->entry.place.offset;
 	live->size = copy->entry.place.size & 0xffffff;
 	segment_find(&spool->segments, live->segment)->live_bytes += live->size;
-	spool->moved(spool->context, live_id(live), copy->entry.place);
+	spool->moved(spool->context, live->id, copy->entry.place);
 }
 
 static void copy_done(struct spool_entry *entry, enum spool_status status)
@@ -185,7 +185,7 @@ static enum verdict consider_state(struct spool *spool, struct live *live, struc
 		.flags = live->held ? RECORD_HELD : 0,
 		.state_size = (uint16_t)copy->parts[0].iov_len,
 		.payload_size = (uint32_t)copy->parts[0].iov_len,
-		.id = live_id(live),
+		.id = live->id,
 	};
 	return COPY;
 }

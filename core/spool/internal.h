@@ -3,7 +3,7 @@
  *   spool.c       opening and closing a lane
  *   id.c          message ids
  *   format.c      records as bytes              scan.c       walking a segment's records
- *   live.c        the index of live messages    segment.c    the set of segments: what is in use, what is free
+ *   live.c        a live message's state         segment.c    the set of segments: what is in use, what is free
  *   supply.c      recycles and removes segment files, and has new ones made (supply_make.c), ahead of need
  *   writer.c      group commit                  append.c     what goes into it: messages and changes
  *   batch.c       the bytes of a commit         room.c       who may have the last room of a full lane
@@ -19,6 +19,7 @@
 #ifndef POSTERN_SPOOL_INTERNAL_H
 #define POSTERN_SPOOL_INTERNAL_H
 
+#include "core/base/map.h"
 #include "core/spool/live.h"
 #include "core/spool/scan.h"
 #include "core/spool/spool.h"

@@ -1,59 +1,7 @@
-/* The index of live messages; see live.h. */
+/* What changes make of a live message; see live.h. The index itself is in live_index.c. */
 #include "core/spool/live.h"
 
 #include <stdlib.h>
-
-enum {
-	EXPECTED_MESSAGES = 1024,
-	SLAB_MESSAGES = 1024,
-};
-
-bool live_index_init(struct live_index *index)
-{
-	pool_init(&index->pool, sizeof(struct live), SLAB_MESSAGES, SIZE_MAX);
-	return map_init(&index->map, EXPECTED_MESSAGES);
-}
-
-void live_index_finish(struct live_index *index)
-{
-	if (!index->map.chunks)
-		return;
-	for (struct map_node *node = map_walk(&index->map, NULL); node; node = map_walk(&index->map, node))
-		free(CONTAINER_OF(node, struct live, node)->state);
-	map_finish(&index->map);
-	pool_finish(&index->pool);
-}
-
-struct live *live_create(struct live_index *index, uint64_t id)
-{
-	struct live *live = pool_take(&index->pool);
-	if (live)
-		*live = (struct live){ .node.hash = id };
-	return live;
-}
-
-void live_insert(struct live_index *index, struct live *live)
-{
-	map_insert(&index->map, &live->node, live_id(live));
-}
-
-void live_destroy(struct live_index *index, struct live *live, bool inserted)
-{
-	if (!live)
-		return;
-	if (inserted)
-		map_remove(&index->map, &live->node);
-	free(live->state);
-	pool_give(&index->pool, live);
-}
-
-struct live *live_find(const struct live_index *index, uint64_t id)
-{
-	struct map_node *node = map_find(&index->map, id);
-	return node ? CONTAINER_OF(node, struct live, node) : NULL;
-}
-
-/* --- state --- */
 
 bool live_reserve(struct live *live, size_t detail_size)
 {

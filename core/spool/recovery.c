@@ -231,7 +231,7 @@ static bool read_openings(struct recovery *recovery)
 static void drop_live(struct spool *spool, struct live *live)
 {
 	segment_find(&spool->segments, live->segment)->live_bytes -= live->size;
-	live_destroy(&spool->index, live, true);
+	live_remove(&spool->index, live);
 }
 
 static bool replay_message(struct recovery *recovery, struct segment *segment, const struct record *record)
@@ -251,7 +251,7 @@ static bool replay_message(struct recovery *recovery, struct segment *segment, c
 		live = live_create(&spool->index, record->header.id);
 		if (!live)
 			return no_memory(recovery);
-		live_insert(&spool->index, live);
+		live = live_insert(&spool->index, live);
 		live->recipients = (uint16_t)envelope_recipients(parts.envelope);
 		live->large = (record->header.flags & RECORD_LARGE) != 0;
 	}
@@ -331,25 +331,6 @@ static bool replay(struct recovery *recovery)
 
 /* --- telling the owner --- */
 
-static int compare_ids(const void *a, const void *b)
-{
-	const struct live *left = *(struct live *const *)a, *right = *(struct live *const *)b;
-	return live_id(left) < live_id(right) ? -1 : live_id(left) > live_id(right);
-}
-
-static struct live **sorted_messages(struct spool *spool)
-{
-	struct map *map = &spool->index.map;
-	struct live **sorted = malloc((map->size + 1) * sizeof *sorted);
-	size_t count = 0;
-	if (!sorted)
-		return NULL;
-	for (struct map_node *node = map_walk(map, NULL); node; node = map_walk(map, node))
-		sorted[count++] = CONTAINER_OF(node, struct live, node);
-	qsort(sorted, count, sizeof *sorted, compare_ids);
-	return sorted;
-}
-
 static bool tell(struct recovery *recovery, const struct live *live)
 {
 	struct segment *segment = segment_find(&recovery->spool->segments, live->segment);
@@ -367,22 +348,18 @@ static bool tell(struct recovery *recovery, const struct live *live)
 	struct spool_message message = live_message(live);
 	message.envelope = parts.envelope;
 	message.size_bytes = record.header.text_size;
-	message.accepted_unix_us = envelope_accepted(parts.envelope, live_id(live));
+	message.accepted_unix_us = envelope_accepted(parts.envelope, live->id);
 	recovery->recovered(recovery->context, &message);
 	return true;
 }
 
 static bool tell_all(struct recovery *recovery)
 {
-	struct live **sorted = sorted_messages(recovery->spool);
-	if (!sorted)
-		return no_memory(recovery);
-	bool ok = true;
-	size_t count = recovery->spool->index.map.size;
-	for (size_t i = 0; ok && i < count; i++)
-		ok = tell(recovery, sorted[i]);
-	free(sorted);
-	return ok;
+	const struct live_index *index = &recovery->spool->index;
+	for (const struct live *live = live_next(index, 0); live; live = live_next(index, live->id))
+		if (!tell(recovery, live))
+			return false;
+	return true;
 }
 
 /* --- large files --- */

@@ -190,8 +190,8 @@ static bool first_segment(struct spool *spool, struct error *error)
 
 static bool open_spool(struct spool *spool, spool_recovered *recovered, void *context, struct error *error)
 {
-	if (!spool->directory || !spool->ready_to_write || !live_index_init(&spool->index) ||
-	    !segments_init(&spool->segments))
+	live_index_init(&spool->index);
+	if (!spool->directory || !spool->ready_to_write || !segments_init(&spool->segments))
 		return error_set(error, "out of memory");
 	return open_lane(spool, error) && lock_lane(spool, error) && open_parts(spool, error) &&
 	       recovery_run(spool, recovered, context, error) && first_segment(spool, error);

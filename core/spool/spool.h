@@ -154,9 +154,9 @@ bool spool_is_writable(const struct spool *spool);
  * none. */
 MUST_USE bool spool_find(const struct spool *spool, uint64_t id, struct spool_message *message);
 
-/* Tells all that are held, in no order, a stretch of the index at a time: *at begins as 0; false: that was all. What comes or
- * changes between two stretches may be told or not; one that stays is told once at least. The callback must not append or forget. */
-MUST_USE bool spool_next_held(const struct spool *spool, size_t *at, spool_recovered *told, void *context);
+/* Tells all that are held in the order of their ids, a stretch of the index at a time: *after is the id that was looked at last, and
+ * 0 at first. False: that was all. What comes behind is told too. The callback must not append or forget. */
+MUST_USE bool spool_next_held(const struct spool *spool, uint64_t *after, spool_recovered *told, void *context);
 
 /* --- large messages: a body file that is written while the message comes in --- */
 
