@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/server/refusal_file.h"
 #include "core/server/server_policy.h"
 #include "core/spool/spool.h"
+#include "core/users/users.h"
 #include "tools/command.h"
 #include "tools/lanes.h"
 #include "tools/policy_case.h"
@@ -143,6 +143,35 @@ static void check_sign_in(const struct config_server *server, struct policy_case
 		server->mechanisms ? "outside TLS (see --tls)" : "at all");
 }
 
+/* May the login give that sender? The user database knows; with what is wrong otherwise, judged without it. */
+static void judge_ownership(const struct request *request, const struct config *config,
+			    const struct config_server *server, const struct policy_case *asked,
+			    struct policy_steps *steps)
+{
+	struct policy_step *step = &steps->list[POLICY_SENDER];
+	struct error error;
+	bool owns = true;
+	if (!server->senders_own || !asked->facts.signed_in || !request->from || !request->from[0] ||
+	    steps->count <= POLICY_SENDER || step->verdict.outcome != POLICY_ALLOW)
+		return;
+	char *path = command_data_path(config, "users");
+	struct users *users = path ? users_open(path, false, &error) : NULL;
+	if (!users ||
+	    users_owns(users, slice_from_text(request->user), slice_from_text(request->from), &owns) == USERS_FAILED)
+		fprintf(stderr, "postern explain: %s; senders of logins are not looked at\n",
+			users ? "the user database can't be read" : error.text);
+	users_close(users);
+	free(path);
+	if (owns)
+		return;
+	step->verdict.outcome = POLICY_REFUSE;
+	step->verdict.status = SMTP_SENDER_NOT_OWN;
+	step->reason = (struct policy_reason){ .file = server->file, .line = server->auth_line };
+	snprintf(step->reason.text, sizeof step->reason.text, "auth { senders = own }");
+	policy_reply_format(SMTP_SENDER_NOT_OWN, asked->recipient, "ID", step->reply);
+	steps->count = POLICY_SENDER + 1;
+}
+
 static int explain_case(const struct request *request, const struct config *config)
 {
 	struct policy policy;
@@ -158,6 +187,7 @@ static int explain_case(const struct request *request, const struct config *conf
 	}
 	check_sign_in(server, &asked);
 	policy_case_judge(&asked, &policy, server, &config->routes, "ID", &steps);
+	judge_ownership(request, config, server, &asked, &steps);
 	print_steps(request, server, &steps);
 	policy_finish(&policy);
 	return steps.list[steps.count - 1].verdict.outcome == POLICY_ALLOW ? EXIT_DONE : EXIT_NOT_DONE;

@@ -255,10 +255,8 @@ void session_set_client(struct session *session, const struct net_address *addre
 	session->client_size = (uint8_t)strlen(session->client);
 }
 
-void session_admit(struct session *session)
+void session_begin_service(struct session *session)
 {
-	if (!session_is_taken(session))
-		return;
 	if (!session_begins_with_tls(session)) {
 		session_greet(session);
 		return;
@@ -271,6 +269,12 @@ void session_admit(struct session *session)
 	}
 	stream_start_tls_behind(&session->stream, tls);
 	session_enter_phase(session, SESSION_HANDSHAKE);
+}
+
+void session_admit(struct session *session)
+{
+	if (session_is_taken(session))
+		session_begin_service(session);
 }
 
 /* TLS that begins at once stands before the stream's start, and a greeting behind it. */

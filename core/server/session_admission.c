@@ -1,7 +1,9 @@
 /* Who comes in: how many connections a client may have, and how often it may come; and the end of those who are over a limit.
  *
  * They are told 421, after `tarpit` if there is one: so they come no faster than that. Behind implicit TLS they are only
- * closed, since a handshake costs more than all that these limits are to save. */
+ * closed, since a handshake costs more than all that these limits are to save. Whom the rules refuse is told 554, behind
+ * implicit TLS inside it: a mail program shows nothing else, and what is refused for good is to be understood. A flood of
+ * those is what `tarpit` and the firewall are for. */
 #include "core/server/session_parts.h"
 
 /* The log takes so many lines a second of those who are refused, and tells how many there were beyond. */
@@ -86,10 +88,10 @@ void session_leave_counts(struct session *session)
 
 void session_turn_away(struct session *session)
 {
-	if (session_begins_with_tls(session))
+	if (session->turned_away && session_begins_with_tls(session))
 		session_abort(session);
 	else
-		session_greet(session);
+		session_begin_service(session);
 }
 
 /* Too many that wait would be a way to take all our connections: those beyond go at once. */
@@ -110,7 +112,7 @@ bool session_is_taken(struct session *session)
 	session_begin_judging(session);
 	bool refused = session->judged.outcome == POLICY_REFUSE || session->judged.outcome == POLICY_DEFER;
 	enum client_verdict verdict = refused ? CLIENT_ADMITTED : count_client(session);
-	if (refused && !session_begins_with_tls(session) && is_tarpitted(session))
+	if (refused && is_tarpitted(session))
 		return false;
 	if (verdict == CLIENT_ADMITTED)
 		return true;

@@ -17,9 +17,12 @@ void session_admit(struct session *session);
 /* Counts the client's connection. False: it is over a limit, and its end has begun or waits for the tarpit's. */
 MUST_USE bool session_is_taken(struct session *session);
 
-/* What one who is over a limit is told, and the telling; the session ends with it. */
+/* What one who is over a limit is told, and the telling, also of one that the rules refuse; the session ends with it. */
 enum smtp_status session_turned_away_status(const struct session *session);
 void session_turn_away(struct session *session);
+
+/* TLS begins, or the greeting is said; whether it is one, is judged then. */
+void session_begin_service(struct session *session);
 
 /* The session ends: nothing counts it any more. */
 void session_leave_counts(struct session *session);

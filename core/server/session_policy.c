@@ -85,8 +85,10 @@ static void refuse(struct session *session, const struct policy_facts *facts, co
 	struct refusal_context context = { .login = session->login };
 	if (verdict->stage == POLICY_SENDER)
 		context.sender = path;
-	if (verdict->stage == POLICY_RECIPIENT)
+	if (verdict->stage == POLICY_RECIPIENT) {
+		context.sender = transaction_reverse_path(session->message);
 		context.recipient = path;
+	}
 	refusal_fill(&refusal, &session->server->policy, facts, verdict, &context);
 	refusal_file_add(session->worker->refusal_file, &refusal);
 	spool_id_format(refusal.id, id);

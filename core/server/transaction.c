@@ -58,6 +58,15 @@ struct transaction *transaction_create(struct worker *worker, struct session *se
 	return NULL;
 }
 
+/* Its beginning is in one block. */
+struct slice transaction_reverse_path(const struct transaction *transaction)
+{
+	struct envelope envelope;
+	bool whole = envelope_read(&envelope, slice_of(transaction->text->blocks[0], LIMIT_BODY_BLOCK_BYTES));
+	ASSERT(whole);
+	return envelope.reverse_path;
+}
+
 bool transaction_add_recipient(struct transaction *transaction, struct slice path, bool held)
 {
 	ASSERT(transaction->state == TRANSACTION_ENVELOPE);

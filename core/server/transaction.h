@@ -48,6 +48,9 @@ struct transaction {
 struct transaction *transaction_create(struct worker *worker, struct session *session, unsigned envelope_flags,
 				       struct slice login, struct slice client, struct slice reverse_path);
 
+/* Of one whose envelope is being gathered. */
+struct slice transaction_reverse_path(const struct transaction *transaction);
+
 /* `held`: the recipient's route holds. False: no memory. */
 MUST_USE bool transaction_add_recipient(struct transaction *transaction, struct slice path, bool held);
 

@@ -5,6 +5,7 @@ Clients come from different addresses of 127.0.0.0/8, that being loopback all of
 
 import json
 import re
+import time
 
 import pytest
 
@@ -94,6 +95,10 @@ def test_a_refusal_waits_in_the_tarpit(ruled):
             refused.reply()
         refused.socket.settimeout(10)
         assert refused.reply().code == 554
+    began = time.monotonic()
+    with from_address(server, "127.0.0.65", context(server.ca)) as refused:
+        assert refused.reply().code == 554
+    assert time.monotonic() - began >= 0.5
 
 
 def test_senders_sign_in_unless_a_rule_lets_them(ruled):
@@ -154,7 +159,7 @@ def explain(server, *arguments):
 def test_a_refusal_is_explained_by_its_id(ruled):
     server = ruled(anonymous=True)
     with greeted(server, "127.0.1.66") as outsider:
-        outsider.expect("MAIL FROM:<>", 250)
+        outsider.expect("MAIL FROM:<me@else.example>", 250)
         reply = outsider.expect(f"RCPT TO:<{AWAY}>", 550)
     refusal_id = id_of(reply)
     found = postern.wait_until(lambda: server.run("explain", refusal_id).returncode == 0, 10, "it is kept")
@@ -164,6 +169,7 @@ def test_a_refusal_is_explained_by_its_id(ruled):
     assert told["line"] == config_line(server, "127.0.1.66")
     assert told["file"] == str(server.config)
     assert told["reply"] == reply.lines[0]
+    assert told["sender"] == "me@else.example"
     assert (told["address"], told["recipient"], told["signed_in"]) == ("127.0.1.66", AWAY, False)
     assert refusal_id in server.run("explain", refusal_id.lower()).stdout
     unknown = server.run("explain", refusal_id[:-3] + "ZZZ")
@@ -210,3 +216,19 @@ def test_what_is_explained_is_what_is_heard(ruled, address, tls, user, to):
             if heard[-1].code == 250 and to:
                 heard.append(client.command(f"RCPT TO:<{to}>"))
     assert [re.sub(r"\([0-9A-Z]{13}\)", "(ID)", reply.lines[-1]) for reply in heard] == replies
+
+
+def test_a_sender_that_is_not_the_logins_is_explained(make_server):
+    server = make_server(server="auth { senders = own }")
+    server.add_user()
+    asked = ["--address", "127.0.0.1", "--tls", "256", "--user", postern.USER, "--from"]
+    own = explain(server, *asked, postern.USER)
+    assert own["stages"][-1]["reply"].startswith("250")
+    other = explain(server, *asked, "mallory@example.org")
+    assert other["stages"][-1]["rule"] == "auth { senders = own }"
+    server.start()
+    with from_address(server, "127.0.0.1", context(server.ca)) as client:
+        client.reply()
+        client.expect("EHLO client.example", 250)
+        client.sign_in()
+        assert client.command("MAIL FROM:<mallory@example.org>").lines[0] == other["stages"][-1]["reply"]
