@@ -31,8 +31,9 @@ enum {
 	LIMIT_TEXT_LINE_BYTES = 1000,    /* with CRLF: over-long header lines are refused */
 	LIMIT_BODY_LINE_BYTES = 1000000, /* RFC 5321's 1,000 is broken by much real mail; a bound all the same */
 	LIMIT_HEADER_BYTES = 256 * 1024, /* Postfix' header_size_limit is 100 KiB; mailing lists come near */
-	LIMIT_HOPS = 50,                 /* Received fields: more is a loop (§6.3); Postfix stops at 50 too */
-	LIMIT_REPLY_BYTES = 1024,        /* the longest reply of one command (EHLO's) */
+	LIMIT_FROM_BYTES = 4000,  /* of a From field where a login may only give its own addresses: some 100 of them */
+	LIMIT_HOPS = 50,          /* Received fields: more is a loop (§6.3); Postfix stops at 50 too */
+	LIMIT_REPLY_BYTES = 1024, /* the longest reply of one command (EHLO's) */
 	LIMIT_REPLY_DETAIL_BYTES = 256, /* of a reply's text that is not ours: the line stays under §4.5.3.1.5's 512 */
 	LIMIT_TURN_REPLY_BYTES = 16 * 1024, /* replies gathered before they must be sent */
 	LIMIT_CLIENT_NAME_BYTES = 64,       /* of the EHLO name, kept for the trace; longer is cut there */

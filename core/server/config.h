@@ -69,6 +69,7 @@ struct config_server {
 	unsigned mechanisms;      /* SASL_… bits; {PLAIN, LOGIN} */
 	bool plaintext_sign_in;   /* no */
 	bool senders_own;         /* any: whom one who has signed in may send as */
+	bool from_header_own;     /* any: and whom the From field may name */
 	bool anonymous;           /* no: who has not signed in may send to recipients that are delivered here */
 	struct config_connect connect;
 	struct config_relay relay;

@@ -261,6 +261,7 @@ static const struct config_key auth_keys[] = {
 	{ "mechanisms", .set = config_add_choice_bit, FIELD(config_server, mechanisms), .many = true, .choices = mechanisms },
 	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
 	{ "plaintext", .set = config_set_choice, FIELD(config_server, plaintext_sign_in), .choices = yes_no },
+	{ "from_header", .set = config_set_choice, FIELD(config_server, from_header_own), .choices = any_own },
 	{ "senders", .set = config_set_choice, FIELD(config_server, senders_own), .choices = any_own },
 	{ NULL },
 };

@@ -202,6 +202,7 @@ static void destroy(struct session *session)
 	free(session->login);
 	session_forget_name(session);
 	session_leave_counts(session);
+	session_forget_from(session);
 	list_remove(&session->ready);
 	list_remove(&session->link);
 	server_states_count(worker->states, worker->number, place_of(worker, session->server), -1);

@@ -10,12 +10,20 @@
 #include "core/net/address.h"
 #include "core/server/transaction.h"
 #include "core/server/worker.h"
+#include "proto/header_from.h"
 
 /* A sign-in that is going on; pooled, wiped when it ends. */
 struct session_sign_in {
 	struct sasl_exchange exchange;
 	struct sign_in_request request;
 	struct session *session;
+};
+
+/* The From field of a message that comes in; pooled. */
+struct session_from {
+	struct header_from field;
+	struct buffer value;
+	uint8_t storage[LIMIT_FROM_BYTES];
 };
 
 /* What the session's timer is for; the limits are the server block's. */
@@ -56,6 +64,7 @@ struct session {
 	struct timer timer;
 	struct transaction *message; /* being gathered */
 	struct session_sign_in *sign_in;
+	struct session_from *from; /* NULL: it does not matter, or no text has come */
 	struct buffer held; /* input kept over a pause, or the beginning of a line or header; data NULL when empty */
 	struct slice turn;  /* input of this turn that was not worked on yet */
 	char *login;        /* malloc'ed; NULL until signed in */

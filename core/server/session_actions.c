@@ -89,6 +89,7 @@ static void drop_message(struct session *session)
 	if (session->message)
 		transaction_drop(session->message);
 	session->message = NULL;
+	session_forget_from(session);
 	session->blocked &= (uint8_t)~SESSION_BLOCK_TEXT;
 }
 
@@ -98,7 +99,8 @@ static enum smtp_status prepare_commit(struct session *session, struct transacti
 	/* BDAT 0 LAST: a message with no text at all. */
 	if (transaction->state == TRANSACTION_ENVELOPE && !transaction_begin_text(transaction))
 		return SMTP_MEMORY_SHORT;
-	return session_take_quota(session, transaction->recipients);
+	enum smtp_status status = session_check_from(session);
+	return status == SMTP_OK ? session_take_quota(session, transaction->recipients) : status;
 }
 
 static void commit_message(struct session *session)
@@ -106,6 +108,7 @@ static void commit_message(struct session *session)
 	struct transaction *transaction = session->message;
 	session->message = NULL;
 	enum smtp_status status = prepare_commit(session, transaction);
+	session_forget_from(session);
 	if (status != SMTP_OK) {
 		transaction_drop(transaction);
 		smtp_reply_write(session_out(session), status, SLICE_LITERAL(""));

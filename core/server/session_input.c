@@ -121,6 +121,8 @@ static bool take_text(struct session *session)
 	if (!take_bytes(session, text, room, &kept, &action))
 		return false;
 	bool last = action == SMTP_MESSAGE_COMPLETE || action == SMTP_MESSAGE_REFUSED;
+	if (gathering && kept)
+		session_watch_from(session, slice_of(text, kept));
 	if (gathering && kept && !transaction_add_text(session->message, kept, last))
 		session->blocked |= SESSION_BLOCK_TEXT;
 	session_act(session, action, SLICE_LITERAL(""));

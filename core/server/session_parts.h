@@ -67,6 +67,12 @@ void session_read_proxy_header(struct session *session);
 /* The proxy has closed, or its time is up, and no header was there. */
 void session_miss_proxy_header(struct session *session, const char *why);
 
+/* Text of the message that is stored: its From field is kept as long as the message comes in, where it matters. */
+void session_watch_from(struct session *session, struct slice text);
+/* Of the whole message: SMTP_OK, or the reply; what is refused is logged. */
+enum smtp_status session_check_from(struct session *session);
+void session_forget_from(struct session *session);
+
 /* May the login send a message to so many recipients now? SMTP_OK, or the reply; what is refused is logged. The second one counts
  * it, and the third takes that back. */
 enum smtp_status session_look_at_quota(struct session *session, uint32_t recipients);

@@ -127,6 +127,7 @@ static void init_memory(struct worker *worker)
 	pool_init(&worker->texts, sizeof(struct transaction_text), 16, LIMIT_TRANSACTIONS);
 	pool_init(&worker->blocks, LIMIT_BODY_BLOCK_BYTES, 8, LIMIT_BODY_BLOCKS);
 	pool_init(&worker->exchanges, sizeof(struct session_sign_in), 16, LIMIT_SIGN_INS);
+	pool_init(&worker->from_fields, sizeof(struct session_from), 4, LIMIT_TRANSACTIONS);
 	stream_buffers_init(&worker->buffers, most);
 	list_init(&worker->live);
 	list_init(&worker->ready);
@@ -333,6 +334,7 @@ void worker_destroy(struct worker *worker)
 	users_close(worker->users);
 	free(worker->listeners);
 	stream_buffers_finish(&worker->buffers);
+	pool_finish(&worker->from_fields);
 	pool_finish(&worker->exchanges);
 	pool_finish(&worker->blocks);
 	pool_finish(&worker->texts);

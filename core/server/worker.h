@@ -72,9 +72,10 @@ struct worker {
 
 	struct pool sessions;
 	struct pool transactions;
-	struct pool texts;     /* of transactions that the spool has not taken yet */
-	struct pool blocks;    /* LIMIT_BODY_BLOCK_BYTES: message text */
-	struct pool exchanges; /* sign-ins that are going on */
+	struct pool texts;       /* of transactions that the spool has not taken yet */
+	struct pool blocks;      /* LIMIT_BODY_BLOCK_BYTES: message text */
+	struct pool exchanges;   /* sign-ins that are going on */
+	struct pool from_fields; /* of messages that come in, where they matter */
 	struct stream_buffers buffers;
 
 	struct list live;          /* all sessions */

@@ -46,6 +46,46 @@ def test_a_login_sends_as_its_own(make_server):
     assert "what=sender" in server.log() and "code=550" in server.log()
 
 
+def test_the_from_field_names_own_addresses(make_server):
+    server = make_server(server="auth { senders = own  from_header = own }")
+    server.add_user()
+    server.start()
+    change(server, "grant", "@example.net")
+
+    def send(client, header, subject="from"):
+        return client.submit(f"{header}Subject: {subject}\r\n\r\nHello.\r\n.\r\n")
+
+    with signed_in(server) as client:
+        for good in (
+            f"From: <{postern.USER}>\r\n",
+            f"FROM : Al\r\n (x) <{postern.USER.upper()}>\r\n",
+            f"To: x\r\nFrom: {postern.USER}, \"B, <c@d.example>\" <sales@example.net>\r\n",
+        ):
+            assert send(client, good).code == 250, good
+        for bad in (
+            "From: <bob@example.org>\r\n",
+            f"From: \"{postern.USER}\" <bob@example.org>\r\n",
+            f"From: {postern.USER}, bob@example.org\r\n",
+            f"From: <{postern.USER}>\r\nFrom: <bob@example.org>\r\n",
+            "To: x\r\n",
+            "From: nobody:;\r\n",
+            f"From: {postern.USER} bob@example.org\r\n",
+            f"From: {'a' * 900}\r\n" + f" {'a' * 900}\r\n" * 5,
+        ):
+            reply = send(client, bad, subject="bad")
+            assert (reply.code, reply.status) == (550, "5.7.1"), (bad, reply)
+        client.expect(f"MAIL FROM:<{postern.USER}>", 250)
+        client.expect(f"RCPT TO:<{postern.USER}>", 250)
+        text = f"From: <{postern.USER}>\r\nSubject: chunks\r\n\r\nx\r\n".encode()
+        for size, last in ((3, ""), (20, ""), (len(text) - 23, " LAST")):
+            client.send(f"BDAT {size}{last}\r\n".encode() + text[:size])
+            text = text[size:]
+            assert client.reply().code == 250
+    server.wait_for(postern.USER, "chunks")
+    assert not [each for each in server.messages(postern.USER) if each.text["Subject"] == "bad"]
+    assert 'what=header-from why="not own" address=bob@example.org' in server.log()
+
+
 def test_wrong_grants_are_told(server):
     assert "is neither an address" in change(server, "grant", "sales", status=1)
     assert "is not granted" in change(server, "revoke", "sales@example.org", status=1)
