@@ -97,17 +97,21 @@ static void refuse(struct session *session, enum smtp_status status)
 	session_say_goodbye(session, status);
 }
 
+static bool is_paused(const struct session *session)
+{
+	return server_states_is_paused(session->worker->states, place_of(session->worker, session->server));
+}
+
 /* Who is over a limit of clients or the limit of connections, and who comes while the server is paused. That may be inside TLS: a handshake
  * is worth that a mail program says why it could not send, and that it should be tried again. */
 static void refuse_unwelcome(struct session *session)
 {
-	struct worker *worker = session->worker;
 	if (session->turned_away) {
 		refuse(session, session_turned_away_status(session));
 	} else if (session->refused) {
-		log_overload(worker, session->server->config);
+		log_overload(session->worker, session->server->config);
 		refuse(session, SMTP_TOO_MANY_CONNECTIONS);
-	} else if (server_states_is_paused(worker->states, place_of(worker, session->server))) {
+	} else if (is_paused(session)) {
 		refuse(session, SMTP_PAUSED);
 	}
 }
@@ -115,7 +119,9 @@ static void refuse_unwelcome(struct session *session)
 void session_greet(struct session *session)
 {
 	const struct config_limits *limits = &session->server->config->limits;
-	if (session->judged.outcome == POLICY_NEEDS_NAME && !session->turned_away) {
+	bool needs_name = session->judged.outcome == POLICY_NEEDS_NAME;
+	/* Who is sent away whatever his name is need not wait for it. */
+	if (needs_name && !session->turned_away && !session->refused && !is_paused(session)) {
 		(void)!session_wait_for_name(session, SMTP_CONTINUE);
 		session->phase = SESSION_WAITING;
 		session_end_turn(session);
@@ -128,7 +134,7 @@ void session_greet(struct session *session)
 	smtp_session_start(&session->smtp, session->smtp.profile, session->stream.tls != NULL,
 			   &session->worker->replies);
 	session->greeted = true;
-	if (session->turned_away || !session_is_refused(session))
+	if (needs_name || session->turned_away || !session_is_refused(session))
 		refuse_unwelcome(session);
 	session->phase = SESSION_WAITING; /* so that the idle limit starts */
 	session_end_turn(session);

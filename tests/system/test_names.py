@@ -153,6 +153,17 @@ def test_only_who_needs_the_name_waits(make_named, hole):
     assert 2.5 < time.monotonic() - began < 10
 
 
+def test_who_is_sent_away_anyway_does_not_wait(make_named, hole):
+    server = make_named(hole, connect=DENY_BAD, timeout="3s", more="limits { connections = 1 }")
+    held = greeted(server, GOOD)
+    began = time.monotonic()
+    assert greeting(server, "127.0.4.5").code == 421
+    held.socket.close()
+    assert server.run("server", "pause", "test").returncode == 0
+    assert greeting(server, "127.0.4.6").code == 421
+    assert time.monotonic() - began < 2
+
+
 def test_the_question_runs_beside_tls(make_named, hole):
     """A client that takes its time for the handshake finds the answer there."""
     server = make_named(hole, connect=DENY_BAD, timeout="2s")
