@@ -28,6 +28,15 @@ static void end_waiting(struct timer *timer)
 		end_now(CONTAINER_OF(node, struct resolver_query, link), slice_of(NULL, 0));
 }
 
+static void send_query(struct resolver *resolver, struct resolver_query *query);
+
+/* RFC 1035 §4.1.1: the bit that says that a message is cut. */
+static bool is_cut(const unsigned char *bytes, int size)
+{
+	enum { FLAGS_AT = 2, FLAG_TRUNCATED = 0x02 };
+	return bytes && size > FLAGS_AT && bytes[FLAGS_AT] & FLAG_TRUNCATED;
+}
+
 /* Also where there is no such name: the message says it better than the status. */
 static void answered(void *context, int status, int timeouts, unsigned char *bytes, int size)
 {
@@ -40,6 +49,11 @@ static void answered(void *context, int status, int timeouts, unsigned char *byt
 		loop_timer_start(resolver->loop, &resolver->end, 0);
 		return;
 	}
+	if (is_cut(bytes, size) && query->name && !query->by_tcp) {
+		query->by_tcp = true;
+		send_query(resolver, query);
+		return;
+	}
 	end_now(query, slice_of(bytes, bytes && size > 0 ? (size_t)size : 0));
 }
 
@@ -48,7 +62,8 @@ static void answered(void *context, int status, int timeouts, unsigned char *byt
 static void tick(struct timer *timer)
 {
 	struct resolver *resolver = CONTAINER_OF(timer, struct resolver, tick);
-	ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	for (unsigned i = 0; i < RESOLVER_TRANSPORTS; i++)
+		ares_process_fd(resolver->channels[i].ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	resolver_sockets_watch_all(resolver);
 	if (resolver->asked)
 		loop_timer_start(resolver->loop, &resolver->tick, TICK_MS);
@@ -56,11 +71,11 @@ static void tick(struct timer *timer)
 
 static void send_query(struct resolver *resolver, struct resolver_query *query)
 {
-	const char *name = query->name;
-	query->name = NULL;
+	struct resolver_channel *channel = &resolver->channels[query->by_tcp ? RESOLVER_TCP : RESOLVER_UDP];
+	query->sent = true;
 	resolver->asked++;
 	resolver->asking = true;
-	ares_query(resolver->channel, name, CLASS_INTERNET, (int)query->type, answered, query);
+	ares_query(channel->ares, query->name, CLASS_INTERNET, (int)query->type, answered, query);
 	resolver->asking = false;
 	if (resolver->asked && !timer_is_running(&resolver->tick))
 		loop_timer_start(resolver->loop, &resolver->tick, TICK_MS);
@@ -93,6 +108,7 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query, const
 	query->resolver = resolver;
 	query->name = name;
 	query->type = type;
+	query->sent = query->by_tcp = false;
 	list_init(&query->link);
 	if (list_is_empty(&resolver->waiting) && may_send(resolver)) {
 		send_query(resolver, query);
@@ -105,7 +121,8 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query, const
 
 bool resolver_forget(struct resolver_query *query)
 {
-	if (!query->name)
+	query->name = NULL;
+	if (query->sent)
 		return false;
 	list_remove(&query->link);
 	return true;
@@ -128,7 +145,7 @@ static void fill_node(struct ares_addr_port_node *node, const struct net_address
 	memcpy(&node->addr, server->bytes, server->family == 6 ? 16 : 4);
 }
 
-static bool set_servers(struct resolver *resolver, const struct resolver_settings *settings, struct error *error)
+static bool set_servers(struct resolver_channel *channel, const struct resolver_settings *settings, struct error *error)
 {
 	struct ares_addr_port_node nodes[LIMIT_NAME_SERVERS];
 	ASSERT(settings->server_count <= LIMIT_NAME_SERVERS);
@@ -136,7 +153,7 @@ static bool set_servers(struct resolver *resolver, const struct resolver_setting
 		fill_node(&nodes[i], &settings->servers[i]);
 		nodes[i].next = i + 1 < settings->server_count ? &nodes[i + 1] : NULL;
 	}
-	int status = ares_set_servers_ports(resolver->channel, nodes);
+	int status = ares_set_servers_ports(channel->ares, nodes);
 	return status == ARES_SUCCESS || explain(error, status, "can't use the DNS servers");
 }
 
@@ -148,38 +165,41 @@ static uint32_t try_ms(uint32_t timeout_ms, size_t servers)
 }
 
 /* Named servers make files superfluous: none is read. */
-static bool open_channel(struct resolver *resolver, const struct resolver_settings *settings, size_t servers,
+static bool open_channel(struct resolver_channel *channel, const struct resolver_settings *settings, size_t servers,
 			 struct error *error)
 {
 	static char lookups[] = "b", no_file[] = "/dev/null";
+	bool by_tcp = channel == &channel->resolver->channels[RESOLVER_TCP];
 	uint32_t ms = try_ms(settings->timeout_ms, servers);
 	struct ares_options options = {
-		.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
+			 (by_tcp ? ARES_FLAG_USEVC : ARES_FLAG_EDNS | ARES_FLAG_IGNTC),
 		.timeout = (int)ms,
 		.tries = LIMIT_DNS_TRIES,
 		.lookups = lookups,
 		.ednspsz = LIMIT_DNS_UDP_BYTES,
 		.sock_state_cb = resolver_socket_wants,
-		.sock_state_cb_data = resolver,
+		.sock_state_cb_data = channel,
 		.resolvconf_path = no_file,
 	};
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_EDNSPSZ |
 		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_DOMAINS | ARES_OPT_NOROTATE;
 	if (settings->server_count)
 		mask |= ARES_OPT_RESOLVCONF;
-	int status = ares_init_options(&resolver->channel, &options, mask);
+	int status = ares_init_options(&channel->ares, &options, mask);
 	if (status != ARES_SUCCESS) {
-		resolver->channel = NULL;
+		channel->ares = NULL;
 		return explain(error, status, "can't ask the DNS");
 	}
-	return settings->server_count == 0 || set_servers(resolver, settings, error);
+	resolver_sockets_serve(channel);
+	return settings->server_count == 0 || set_servers(channel, settings, error);
 }
 
-static size_t count_servers(struct resolver *resolver)
+static size_t count_servers(const struct resolver_channel *channel)
 {
 	struct ares_addr_port_node *nodes = NULL;
 	size_t count = 0;
-	if (ares_get_servers_ports(resolver->channel, &nodes) == ARES_SUCCESS)
+	if (ares_get_servers_ports(channel->ares, &nodes) == ARES_SUCCESS)
 		for (struct ares_addr_port_node *node = nodes; node; node = node->next)
 			count++;
 	ares_free_data(nodes);
@@ -187,18 +207,18 @@ static size_t count_servers(struct resolver *resolver)
 }
 
 /* How many servers the system's file names is known once it is read; the time of a try depends on it. */
-static bool open_with_all_servers(struct resolver *resolver, const struct resolver_settings *settings,
+static bool open_with_all_servers(struct resolver_channel *channel, const struct resolver_settings *settings,
 				  struct error *error)
 {
 	if (settings->server_count)
-		return open_channel(resolver, settings, settings->server_count, error);
-	if (!open_channel(resolver, settings, 1, error))
+		return open_channel(channel, settings, settings->server_count, error);
+	if (!open_channel(channel, settings, 1, error))
 		return false;
-	size_t servers = count_servers(resolver);
+	size_t servers = count_servers(channel);
 	if (servers == 1)
 		return true;
-	ares_destroy(resolver->channel);
-	return open_channel(resolver, settings, servers, error);
+	ares_destroy(channel->ares);
+	return open_channel(channel, settings, servers, error);
 }
 
 struct resolver *resolver_create(struct loop *loop, const struct resolver_settings *settings, struct error *error)
@@ -215,12 +235,14 @@ struct resolver *resolver_create(struct loop *loop, const struct resolver_settin
 	timer_init(&resolver->more, send_more);
 	list_init(&resolver->ended);
 	list_init(&resolver->waiting);
-	list_init(&resolver->sockets);
-	if (!open_with_all_servers(resolver, settings, error)) {
-		resolver_destroy(resolver);
-		return NULL;
-	}
 	resolver_sockets_init(resolver);
+	for (unsigned i = 0; i < RESOLVER_TRANSPORTS; i++) {
+		resolver->channels[i].resolver = resolver;
+		if (!open_with_all_servers(&resolver->channels[i], settings, error)) {
+			resolver_destroy(resolver);
+			return NULL;
+		}
+	}
 	return resolver;
 }
 
@@ -228,8 +250,9 @@ void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	if (resolver->channel)
-		ares_destroy(resolver->channel);
+	for (unsigned i = 0; i < RESOLVER_TRANSPORTS; i++)
+		if (resolver->channels[i].ares)
+			ares_destroy(resolver->channels[i].ares);
 	list_splice(&resolver->ended, &resolver->waiting);
 	end_waiting(&resolver->end);
 	resolver_sockets_finish(resolver);

@@ -20,8 +20,10 @@ struct resolver_query {
 	resolver_answered *answered;
 	struct resolver *resolver;
 	struct list link; /* of those that are not sent yet, or that ended at once */
-	const char *name;
+	const char *name; /* NULL: forgotten */
 	enum dns_type type;
+	bool sent;
+	bool by_tcp; /* by UDP the answer was cut */
 };
 
 struct resolver_settings {

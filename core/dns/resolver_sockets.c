@@ -9,7 +9,7 @@
 struct resolver_socket {
 	struct loop_op poll;
 	struct list link;
-	struct resolver *resolver;
+	struct resolver_channel *channel;
 	int fd;
 	uint16_t wanted;  /* events that c-ares waits for */
 	uint16_t watched; /* those of the poll that runs */
@@ -22,12 +22,12 @@ static void polled(struct loop_op *op, const struct loop_completion *completion)
 static void watch(struct resolver_socket *watched)
 {
 	watched->watched = watched->wanted;
-	loop_poll(watched->resolver->loop, &watched->poll, watched->fd, watched->wanted, polled);
+	loop_poll(watched->channel->resolver->loop, &watched->poll, watched->fd, watched->wanted, polled);
 }
 
 static void close_socket(struct resolver_socket *closed)
 {
-	struct resolver *resolver = closed->resolver;
+	struct resolver *resolver = closed->channel->resolver;
 	loop_close(resolver->loop, closed->fd);
 	list_remove(&closed->link);
 	pool_give(&resolver->socket_pool, closed);
@@ -40,7 +40,7 @@ static void polled(struct loop_op *op, const struct loop_completion *completion)
 	if (!ready->closing && events > 0) {
 		bool in = events & ~POLLOUT, out = events & ~POLLIN;
 		ready->in_callback = true;
-		ares_process_fd(ready->resolver->channel, in ? ready->fd : ARES_SOCKET_BAD,
+		ares_process_fd(ready->channel->ares, in ? ready->fd : ARES_SOCKET_BAD,
 				out ? ready->fd : ARES_SOCKET_BAD);
 	}
 	ready->in_callback = false;
@@ -73,7 +73,8 @@ static struct resolver_socket *find_socket(struct resolver *resolver, int fd)
 /* A poll that waits for other events than are wanted now ends, and its callback starts the right one. */
 void resolver_socket_wants(void *context, ares_socket_t fd, int readable, int writable)
 {
-	struct resolver *resolver = context;
+	struct resolver_channel *channel = context;
+	struct resolver *resolver = channel->resolver;
 	struct resolver_socket *changed = find_socket(resolver, fd);
 	if (!changed)
 		return;
@@ -90,13 +91,14 @@ void resolver_socket_wants(void *context, ares_socket_t fd, int readable, int wr
 
 static ares_socket_t open_for_ares(int family, int type, int protocol, void *context)
 {
-	struct resolver *resolver = context;
+	struct resolver_channel *channel = context;
+	struct resolver *resolver = channel->resolver;
 	struct resolver_socket *opened = pool_take(&resolver->socket_pool);
 	if (!opened) {
 		errno = ENOBUFS;
 		return ARES_SOCKET_BAD;
 	}
-	*opened = (struct resolver_socket){ .resolver = resolver };
+	*opened = (struct resolver_socket){ .channel = channel };
 	opened->fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (opened->fd < 0) {
 		pool_give(&resolver->socket_pool, opened);
@@ -109,7 +111,8 @@ static ares_socket_t open_for_ares(int family, int type, int protocol, void *con
 
 static int close_for_ares(ares_socket_t fd, void *context)
 {
-	struct resolver *resolver = context;
+	struct resolver_channel *channel = context;
+	struct resolver *resolver = channel->resolver;
 	struct resolver_socket *closed = find_socket(resolver, fd);
 	ASSERT(closed);
 	closed->closing = true;
@@ -140,7 +143,7 @@ static ares_ssize_t send_for_ares(ares_socket_t fd, const struct iovec *parts, i
 	return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-void resolver_sockets_init(struct resolver *resolver)
+void resolver_sockets_serve(struct resolver_channel *channel)
 {
 	static const struct ares_socket_functions functions = {
 		.asocket = open_for_ares,
@@ -149,9 +152,13 @@ void resolver_sockets_init(struct resolver *resolver)
 		.arecvfrom = receive_for_ares,
 		.asendv = send_for_ares,
 	};
+	ares_set_socket_functions(channel->ares, &functions, channel);
+}
+
+void resolver_sockets_init(struct resolver *resolver)
+{
 	list_init(&resolver->sockets);
 	pool_init(&resolver->socket_pool, sizeof(struct resolver_socket), LIMIT_DNS_SOCKETS, LIMIT_DNS_SOCKETS);
-	ares_set_socket_functions(resolver->channel, &functions, resolver);
 }
 
 void resolver_sockets_finish(struct resolver *resolver)

@@ -247,6 +247,17 @@ def test_a_name_whose_addresses_do_not_come(knot):
     hole.stop()
 
 
+def test_what_is_too_long_for_udp_and_has_no_tcp(knot):
+    """The way to the server carries UDP only."""
+    hole = Hole(behind=knot)
+    with Driver(hole.address) as driver:
+        answers = driver.ask_timed("192.0.2.9", "192.0.2.20", "192.0.2.1")
+        assert answers["192.0.2.1"][0][:2] == ("confirmed", "one.hosts.test")
+        for address in ("192.0.2.9", "192.0.2.20"):
+            assert answers[address][0][0] == "failed" and answers[address][0][2] <= TIMEOUT_MS + 200
+    hole.stop()
+
+
 def test_a_server_that_comes_back_is_used(knot, tmp_path):
     own = Knot(tmp_path / "knot", ZONES)
     with Driver(own.address) as driver:
