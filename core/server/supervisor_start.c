@@ -1,6 +1,7 @@
 /* What the supervisor makes before it starts the first child; see supervisor_parts.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -31,6 +32,9 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 		       server_block_count_clients(&supervisor->servers[i], config->workers, error) &&
 		       server_block_share_lists(&supervisor->servers[i], error);
 	secret_wipe(secret, sizeof secret);
+	/* What making the rules has taken for a while would be in every child. */
+	if (supervisor->lists.any)
+		malloc_trim(0);
 	return good;
 }
 
