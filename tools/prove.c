@@ -211,7 +211,7 @@ static void judge_names(struct prove *prove)
 	policy_names_begin(&names, prove->tables, TABLES);
 	while (policy_names_next(&names, &class)) {
 		set_name(&prove->facts, &class);
-		if (!judge_all(prove, &hole) || hole.rule >= POLICY_BY_DEFAULT)
+		if (!judge_all(prove, &hole))
 			continue;
 		add_hole(prove, &hole, NULL);
 		prove->report->any_name |= is_top_level(&prove->policy->relay, hole.rule);
@@ -238,7 +238,7 @@ static void find_door(struct prove *prove)
 	}
 }
 
-/* Whom a prefix of the relay's or its default lets relay, whatever his name; rules of names are judged apart. */
+/* Whom a prefix of the relay's or its default lets relay with the door's name; all other names are judged apart. */
 static void judge_range(struct prove *prove, const struct policy_range *range)
 {
 	struct prove_report *report = prove->report;
