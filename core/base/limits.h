@@ -125,7 +125,8 @@ enum {
 	LIMIT_PROXY_HEADER_BYTES = 4096, /* version 2: addresses are 216, a certificate's names some hundred */
 
 	/* --- names of clients --- */
-	LIMIT_DNS_SOCKETS = 64,          /* one UDP and one TCP a server, and those that are being closed */
+	LIMIT_DNS_SOCKETS = 64,          /* two UDP and one TCP a server, and those that are being closed */
+	LIMIT_DNS_PORT_QUERIES = 256,    /* from one port, then it is changed: who forges answers must guess it */
 	LIMIT_DNS_TRIES = 2,             /* of each server; then the question's time is over anyway */
 	LIMIT_DNS_TRY_MS = 100,          /* at least; a shorter one only repeats what is under way */
 	LIMIT_DNS_BURST = 64,            /* questions sent a millisecond: a socket's buffer takes some 250 packets */

@@ -28,7 +28,7 @@ static void end_waiting(struct timer *timer)
 		end_now(CONTAINER_OF(node, struct resolver_query, link), slice_of(NULL, 0));
 }
 
-static void send_query(struct resolver *resolver, struct resolver_query *query);
+static void send_query(struct resolver_channel *channel, struct resolver_query *query);
 
 /* RFC 1035 §4.1.1: the bit that says that a message is cut. */
 static bool is_cut(const unsigned char *bytes, int size)
@@ -43,15 +43,15 @@ static void answered(void *context, int status, int timeouts, unsigned char *byt
 	(void)status, (void)timeouts;
 	struct resolver_query *query = context;
 	struct resolver *resolver = query->resolver;
-	resolver->asked--;
+	query->channel->asked--;
 	if (resolver->asking) {
 		list_append(&resolver->ended, &query->link);
 		loop_timer_start(resolver->loop, &resolver->end, 0);
 		return;
 	}
-	if (is_cut(bytes, size) && query->name && !query->by_tcp) {
-		query->by_tcp = true;
-		send_query(resolver, query);
+	struct resolver_channel *tcp = &resolver->channels[RESOLVER_TCP];
+	if (is_cut(bytes, size) && query->name && query->channel != tcp) {
+		send_query(tcp, query);
 		return;
 	}
 	end_now(query, slice_of(bytes, bytes && size > 0 ? (size_t)size : 0));
@@ -62,23 +62,40 @@ static void answered(void *context, int status, int timeouts, unsigned char *byt
 static void tick(struct timer *timer)
 {
 	struct resolver *resolver = CONTAINER_OF(timer, struct resolver, tick);
-	for (unsigned i = 0; i < RESOLVER_TRANSPORTS; i++)
-		ares_process_fd(resolver->channels[i].ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	size_t asked = 0;
+	for (unsigned i = 0; i < RESOLVER_CHANNELS; i++) {
+		struct resolver_channel *channel = &resolver->channels[i];
+		if (channel->asked)
+			ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	}
+	for (unsigned i = 0; i < RESOLVER_CHANNELS; i++)
+		asked += resolver->channels[i].asked;
 	resolver_sockets_watch_all(resolver);
-	if (resolver->asked)
+	if (asked)
 		loop_timer_start(resolver->loop, &resolver->tick, TICK_MS);
 }
 
-static void send_query(struct resolver *resolver, struct resolver_query *query)
+static void send_query(struct resolver_channel *channel, struct resolver_query *query)
 {
-	struct resolver_channel *channel = &resolver->channels[query->by_tcp ? RESOLVER_TCP : RESOLVER_UDP];
-	query->sent = true;
-	resolver->asked++;
+	struct resolver *resolver = channel->resolver;
+	query->channel = channel;
+	channel->in_row = channel->asked ? channel->in_row + 1 : 1;
+	channel->asked++;
 	resolver->asking = true;
 	ares_query(channel->ares, query->name, CLASS_INTERNET, (int)query->type, answered, query);
 	resolver->asking = false;
-	if (resolver->asked && !timer_is_running(&resolver->tick))
+	if (!timer_is_running(&resolver->tick))
 		loop_timer_start(resolver->loop, &resolver->tick, TICK_MS);
+}
+
+/* The other one, once this one's ports are old and that one's are closed. */
+static struct resolver_channel *choose_udp(struct resolver *resolver)
+{
+	struct resolver_channel *first = &resolver->channels[RESOLVER_UDP];
+	struct resolver_channel *other = resolver->udp == first ? first + 1 : first;
+	if (resolver->udp->asked && resolver->udp->in_row >= LIMIT_DNS_PORT_QUERIES && other->asked == 0)
+		resolver->udp = other;
+	return resolver->udp;
 }
 
 /* Whether one more may go in this millisecond. */
@@ -96,7 +113,8 @@ static void send_more(struct timer *timer)
 {
 	struct resolver *resolver = CONTAINER_OF(timer, struct resolver, more);
 	while (!list_is_empty(&resolver->waiting) && may_send(resolver))
-		send_query(resolver, CONTAINER_OF(list_take_first(&resolver->waiting), struct resolver_query, link));
+		send_query(choose_udp(resolver),
+			   CONTAINER_OF(list_take_first(&resolver->waiting), struct resolver_query, link));
 	if (!list_is_empty(&resolver->waiting))
 		loop_timer_start(resolver->loop, &resolver->more, 1);
 }
@@ -108,10 +126,10 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query, const
 	query->resolver = resolver;
 	query->name = name;
 	query->type = type;
-	query->sent = query->by_tcp = false;
+	query->channel = NULL;
 	list_init(&query->link);
 	if (list_is_empty(&resolver->waiting) && may_send(resolver)) {
-		send_query(resolver, query);
+		send_query(choose_udp(resolver), query);
 		return;
 	}
 	list_append(&resolver->waiting, &query->link);
@@ -122,7 +140,7 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query, const
 bool resolver_forget(struct resolver_query *query)
 {
 	query->name = NULL;
-	if (query->sent)
+	if (query->channel)
 		return false;
 	list_remove(&query->link);
 	return true;
@@ -235,8 +253,9 @@ struct resolver *resolver_create(struct loop *loop, const struct resolver_settin
 	timer_init(&resolver->more, send_more);
 	list_init(&resolver->ended);
 	list_init(&resolver->waiting);
+	resolver->udp = &resolver->channels[RESOLVER_UDP];
 	resolver_sockets_init(resolver);
-	for (unsigned i = 0; i < RESOLVER_TRANSPORTS; i++) {
+	for (unsigned i = 0; i < RESOLVER_CHANNELS; i++) {
 		resolver->channels[i].resolver = resolver;
 		if (!open_with_all_servers(&resolver->channels[i], settings, error)) {
 			resolver_destroy(resolver);
@@ -250,7 +269,7 @@ void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	for (unsigned i = 0; i < RESOLVER_TRANSPORTS; i++)
+	for (unsigned i = 0; i < RESOLVER_CHANNELS; i++)
 		if (resolver->channels[i].ares)
 			ares_destroy(resolver->channels[i].ares);
 	list_splice(&resolver->ended, &resolver->waiting);

@@ -1,7 +1,7 @@
 /* Questions to DNS servers, by c-ares on the loop: UDP, TCP where an answer is too long, the next server where one is silent.
  *
  * c-ares makes and repeats the questions, and compares what comes with what was asked (id, question, server). Sockets are
- * non-blocking, watched by the loop, and few: two for each server. Nothing here blocks but the start, which reads
+ * non-blocking, watched by the loop, and few: three for each server. Nothing here blocks but the start, which reads
  * /etc/resolv.conf where no servers are given. */
 #ifndef POSTERN_DNS_RESOLVER_H
 #define POSTERN_DNS_RESOLVER_H
@@ -22,8 +22,7 @@ struct resolver_query {
 	struct list link; /* of those that are not sent yet, or that ended at once */
 	const char *name; /* NULL: forgotten */
 	enum dns_type type;
-	bool sent;
-	bool by_tcp; /* by UDP the answer was cut */
+	struct resolver_channel *channel; /* that it was sent on; NULL: not yet */
 };
 
 struct resolver_settings {

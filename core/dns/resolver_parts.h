@@ -7,20 +7,24 @@
 #include "core/base/pool.h"
 #include "core/dns/resolver.h"
 
-/* Two, since c-ares gives up all questions of a server when one connection to it ends: those by UDP must not suffer from TCP's. */
-enum resolver_transport { RESOLVER_UDP, RESOLVER_TCP, RESOLVER_TRANSPORTS };
+/* c-ares gives up all questions of a server when one connection to it ends, so those by UDP have channels of their own. They are
+ * two that take turns: c-ares closes a channel's sockets when nothing is asked on it, and a new socket has another port, which
+ * somebody who forges answers must guess. */
+enum { RESOLVER_TCP, RESOLVER_UDP, RESOLVER_CHANNELS = RESOLVER_UDP + 2 };
 
 struct resolver_channel {
 	struct resolver *resolver;
 	ares_channel ares;
+	size_t asked;  /* queries that c-ares has */
+	size_t in_row; /* asked since nothing was */
 };
 
 struct resolver {
 	struct loop *loop;
-	struct resolver_channel channels[RESOLVER_TRANSPORTS];
-	struct timer tick; /* runs while something is asked */
-	size_t asked;      /* queries that c-ares has */
-	bool asking;       /* c-ares has been called: what it calls back now waits */
+	struct resolver_channel channels[RESOLVER_CHANNELS];
+	struct timer tick;            /* runs while something is asked */
+	struct resolver_channel *udp; /* whose turn it is */
+	bool asking;                  /* c-ares has been called: what it calls back now waits */
 	struct list ended;
 	struct timer end;
 	struct list waiting; /* to be sent in a later millisecond */

@@ -104,6 +104,7 @@ class Hole:
         self.port = self.socket.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.questions = 0
+        self.ports = set()  # that questions came from
         self.behind = behind
         self.swallowed = [b"".join(bytes([len(label)]) + label.encode() for label in each) for each in swallowed]
         self.over = threading.Event()
@@ -120,6 +121,7 @@ class Hole:
                 except TimeoutError:
                     continue
                 self.questions += 1
+                self.ports.add(client[1])
                 if self.behind and not any(each in question for each in self.swallowed):
                     beyond.sendto(question, ("127.0.0.1", self.behind.port))
                     self.socket.sendto(beyond.recv(4096), client)

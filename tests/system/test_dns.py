@@ -210,6 +210,15 @@ def test_silence_costs_the_timeout_and_few_sockets():
     hole.stop()
 
 
+def test_ports_change(knot):
+    """While there is always something asked, too."""
+    hole = Hole(behind=knot, swallowed=[("99", "9")])
+    with Driver(hole.address) as driver:
+        driver.ask("10.9.99.1", *(f"192.0.{10 + number // 100}.{number % 100}" for number in range(1000)))
+    assert len(hole.ports) >= 2, hole.ports
+    hole.stop()
+
+
 def test_what_may_be_in_flight_is_bounded():
     """5000 networks at once, and 1000 addresses of one network: those beyond the bounds have failed at once."""
     hole = Hole()
