@@ -139,18 +139,18 @@ def test_only_who_needs_the_name_waits(make_named, hole):
     server = make_named(hole, connect='allow = { "127.0.4.8" }  ' + DENY_BAD, timeout="3s")
     began = time.monotonic()
     assert greeting(server, "127.0.4.8").code == 220
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5
     assert greeting(server, SILENT).code == 220
-    assert 2.5 < time.monotonic() - began < 10
+    assert 2.9 < time.monotonic() - began < 20
     server = make_named(hole, relay=ALLOW_PARTNER, timeout="3s")
     began = time.monotonic()
     with greeted(server, "127.0.4.2") as client:
         client.sign_in()
         assert client.submit(message("no name needed"), recipients=[HERE, AWAY]).code == 250
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5
     began = time.monotonic()
     assert relays(server, "127.0.4.3") // 100 in (4, 5)
-    assert 2.5 < time.monotonic() - began < 10
+    assert 2.9 < time.monotonic() - began < 20
 
 
 def test_who_is_sent_away_anyway_does_not_wait(make_named, hole):
@@ -187,12 +187,12 @@ def test_nobody_is_asked_for_who_needs_no_name(make_named):
 
 
 def test_names_for_the_log(make_named, hole):
-    server = make_named(hole, reverse="on", timeout="2s")
+    server = make_named(hole, reverse="on", timeout="5s")
     began = time.monotonic()
     for address in (GOOD, LIAR, SILENT):
         with greeted(server, address) as client:
             client.sign_in()
-    assert time.monotonic() - began < 1.5, "nobody waits for a name that decides nothing"
+    assert time.monotonic() - began < 4.5, "nobody waits for a name that decides nothing"
     with greeted(server, GOOD) as client:
         client.sign_in()
     log_line(server, f" signed-in .*client={GOOD} .*name=good.partner.test")
@@ -218,7 +218,7 @@ def test_a_server_ends_while_names_are_sought(make_named, hole):
     time.sleep(0.3)
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 8, "they are not waited for"
     for client in waiting:
         client.socket.close()
 
@@ -255,7 +255,7 @@ def test_a_crowd_while_the_dns_is_a_black_hole(make_named):
     assert calm["failed"] == crowded["failed"] == waited["failed"] == 0, waited
     assert crowded["operations"] >= CROWD * 0.9 and empty.questions > 0
     total, before = crowded["latencies"]["total"], calm["latencies"]["total"]
-    assert total["p99_us"] < 900000, f"nobody waits a second for the DNS: {total}, before {before}"
+    assert total["p99_us"] < max(900000, 2 * before["p99_us"]), f"nobody waits a second for the DNS: {total}, before {before}"
     assert waited["latencies"]["total"]["p50_us"] > 900000, "those whose names decide do"
 
     def clients():
