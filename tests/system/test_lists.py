@@ -35,9 +35,18 @@ def write(server, text, name="blocked.txt"):
     new.rename(server.folder / name)
 
 
-def check_all_workers(server, source, wanted):
+def all_workers_say(server, source):
     """The kernel spreads connections over them: 20 reach each for sure enough."""
-    assert {connects(server, source) for _ in range(20)} == {wanted}
+    return {connects(server, source) for _ in range(20)}
+
+
+def check_all_workers(server, source, wanted):
+    assert all_workers_say(server, source) == {wanted}
+
+
+def wait_for_all_workers(server, source, wanted):
+    """Each looks once a second."""
+    postern.wait_until(lambda: all_workers_say(server, source) == {wanted}, TAKES_EFFECT, f"{source}: {wanted}")
 
 
 def test_a_list_counts_from_the_start_and_when_it_changes(make_server):
@@ -47,15 +56,13 @@ def test_a_list_counts_from_the_start_and_when_it_changes(make_server):
     check_all_workers(server, "127.0.0.3", True)
     assert f"file={server.folder}/blocked.txt line=3" in server.log()
     write(server, "127.0.0.3\n")
-    wait_for(server, "127.0.0.3", False)
-    time.sleep(1.5)  # each worker looks once a second
-    check_all_workers(server, "127.0.0.3", False)
+    wait_for_all_workers(server, "127.0.0.3", False)
     check_all_workers(server, "127.0.0.2", True)
     # Written over, and again: each of the two pieces of memory is used twice.
     for source, other in (("127.0.0.4", "127.0.0.3"), ("127.0.0.5", "127.0.0.4"), ("127.0.0.6", "127.0.0.5")):
         (server.folder / "blocked.txt").write_text(source + "\n")
-        wait_for(server, source, False)
-        wait_for(server, other, True)
+        wait_for_all_workers(server, source, False)
+        wait_for_all_workers(server, other, True)
 
 
 def test_a_list_that_is_wrong_changes_nothing(make_server):
@@ -110,7 +117,6 @@ def test_a_new_worker_has_the_new_list(make_server):
             return False
 
     postern.wait_until(serves, 20, "new workers serve")
-    time.sleep(1)
     check_all_workers(server, "127.0.0.3", False)
     check_all_workers(server, "127.0.0.2", True)
     write(server, "127.0.0.2\n")
