@@ -102,6 +102,25 @@ def test_the_most_specific_rule_decides_whatever_file_it_is_in(make_server):
     assert connects(server, "127.0.0.7") and connects(server, "127.0.0.9")
 
 
+def greeting(server, source):
+    with Conversation(server.starttls, source=(source, 0)) as client:
+        return client.reply().code
+
+
+def test_a_list_may_bring_the_first_name(make_server):
+    """From then on the client's name is asked for; here nobody answers that."""
+    server = make(make_server, "127.0.0.2\n", more="unknown_name = deny")
+    block = 'dns { servers = { "127.0.0.1:9" }  timeout = 100ms }\n    connect {'
+    server.config.write_text(server.config.read_text().replace("connect {", block, 1))
+    server.start()
+    assert greeting(server, "127.0.0.3") == 220
+    write(server, "127.0.0.2\n.bad.example\n")
+    postern.wait_until(lambda: greeting(server, "127.0.0.3") == 421, TAKES_EFFECT, "the name is asked for")
+    assert greeting(server, "127.0.0.2") == 554
+    write(server, "127.0.0.2\n")
+    postern.wait_until(lambda: greeting(server, "127.0.0.3") == 220, TAKES_EFFECT, "it is asked for no more")
+
+
 def test_a_new_worker_has_the_new_list(make_server):
     server = make(make_server, "127.0.0.2\n").start()
     write(server, "127.0.0.3\n")
