@@ -7,8 +7,10 @@
 
 #include "tools/command.h"
 #include "tools/policy_cases.h"
+#include "tools/policy_compare.h"
 
-static const char usage[] = "usage: postern policy test [-c FILE] [--json] CASES\n";
+static const char usage[] = "usage: postern policy test [-c FILE] [--json] CASES\n"
+			    "       postern policy diff [--json] [--server NAME] OLD NEW\n";
 
 static void print_help(void)
 {
@@ -33,16 +35,23 @@ static void print_help(void)
 	     "says\n"
 	     "      which one the lines behind it are for. # begins a comment.\n"
 	     "\n"
-	     "-c FILE   the configuration; without it the embedded default\n"
+	     "diff  tells which clients are treated otherwise under the configuration NEW than under OLD: for each "
+	     "range "
+	     "of\n"
+	     "      addresses and each kind of name in which situations, what was, what is now, and by which rule.\n"
+	     "\n"
+	     "-c FILE   test: the configuration; without it the embedded default\n"
+	     "--server  diff: this server block alone\n"
 	     "--json    one object a line\n"
 	     "\n"
-	     "Exit status: 0 all is as expected, 1 something is not, 2 the configuration or a line can't be read, 64 "
-	     "the\n"
-	     "call is wrong.");
+	     "Exit status: 0 all is as expected, or there is no difference, 1 something is not, or there is, 2 a file "
+	     "can't\n"
+	     "be read, 64 the call is wrong.");
 }
 
 struct call {
 	const char *file;
+	const char *server;
 	bool json;
 	bool help;
 	char **operands;
@@ -58,7 +67,12 @@ static int run_test(const struct call *call)
 	return status;
 }
 
-enum option_bit { MAY_FILE = 1, MAY_JSON = 2 };
+static int run_diff(const struct call *call)
+{
+	return policy_compare_run(call->operands[0], call->operands[1], call->server, call->json);
+}
+
+enum option_bit { MAY_FILE = 1, MAY_JSON = 2, MAY_SERVER = 4 };
 
 static const struct action {
 	const char *name;
@@ -67,11 +81,13 @@ static const struct action {
 	unsigned options;
 } actions[] = {
 	{ "test", run_test, 1, MAY_FILE | MAY_JSON },
+	{ "diff", run_diff, 2, MAY_JSON | MAY_SERVER },
 };
 
 static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", no_argument, NULL, MAY_JSON },
+	{ "server", required_argument, NULL, MAY_SERVER },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -98,6 +114,8 @@ static const struct action *parse_call(int argc, char **argv, struct call *call)
 		given |= option == 'c' ? MAY_FILE : (unsigned)option;
 		if (option == 'c')
 			call->file = optarg;
+		if (option == MAY_SERVER)
+			call->server = optarg;
 	}
 	call->json = given & MAY_JSON;
 	const struct action *action = find_action(argv[optind]);

@@ -21,7 +21,7 @@ static const struct command commands[] = {
 	{ "server", command_server, "list, pause, resume servers" },
 	{ "explain", command_explain, "say what a client may do and which rule says so" },
 	{ "prove", command_prove, "say what a configuration lets happen" },
-	{ "policy", command_policy, "test rules with cases" },
+	{ "policy", command_policy, "test rules with cases, and compare them with others" },
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

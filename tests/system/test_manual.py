@@ -90,15 +90,16 @@ def test_help_describes_them_too(command):
         assert re.search(rf"\b{name}\b" if name[0] != "-" else rf"^{name} ", body, flags=re.M), name
 
 
-OPERANDS = {"name": "x", "file": "x", "cases": "x", "id": "0000000000001"}
+OPERANDS = {"name": "x", "file": "x", "cases": "x", "old": "x", "new": "x", "id": "0000000000001"}
 
 
 @pytest.mark.parametrize("call", sorted(call for command in COMMANDS for call in calls(usage(command))))
 def test_each_call_takes_the_options_it_shows(call):
     """And no other one, so that there is none that nobody tells of. What is taken goes on to miss the configuration."""
     words = call.partition(" [")[0].split()[1:]
-    operand = [OPERANDS[word] for word in re.findall(r"\] (\w+)", call)]
+    operand = [OPERANDS[word] for word in re.sub(r".*\]", "", call).split() if word in OPERANDS]
+    file = ("-c", "/nowhere/conf") if "[-c file]" in call else ()
     operand += [word for option in re.findall(r"\] (--\w+) \w+", call) for word in (option, "x")]
     for option in ("--json", "--all", "--replace", "--clear", "--password-stdin", "--none"):
-        done = postern.postern(*words, "-c", "/nowhere/conf", option, *(operand if option != "--all" else []))
+        done = postern.postern(*words, *file, option, *(operand if option != "--all" else []))
         assert done.returncode == (2 if option in call else 64), f"{option}: {done.stderr}"

@@ -1,5 +1,5 @@
-"""`postern policy`: cases that hold and that don't, lines that can't be read; and what a case is judged as is what a client
-of the real server hears."""
+"""`postern policy test`: cases that hold and that don't, lines that can't be read; and what a case is judged as is what a
+client of the real server hears."""
 
 import json
 import time
