@@ -7,6 +7,7 @@ sanitizers fails the test that ends it when they have something to say.
 import email
 import email.policy
 import os
+import random
 import pathlib
 import re
 import signal
@@ -31,15 +32,18 @@ SANITIZERS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|this mus
 
 
 def free_ports(count):
-    """Different ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Different ports that nobody listens on now; not of those that the system gives to clients, who come all the time."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as each:
+            try:
+                each.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def wait_until(condition, seconds, what):
