@@ -56,9 +56,13 @@ static void tell_hindrance(struct cases *cases, const struct policy_case_line *l
 		[POLICY_LACKS_TLS] = "offers no TLS",
 		[POLICY_LACKS_SIGN_IN] = "lets nobody sign in: it has no mechanisms",
 		[POLICY_SIGN_IN_NEEDS_TLS] = "lets nobody sign in outside TLS",
+		[POLICY_ASKS_NO_NAMES] = "asks for no names: dns { reverse = off }",
 	};
 	const struct config_server *server = &cases->config->servers[cases->server];
-	int at = hindrance != POLICY_LACKS_TLS && server->auth_line ? server->auth_line : server->line;
+	int told = hindrance == POLICY_ASKS_NO_NAMES ? server->dns.reverse.line
+		   : hindrance == POLICY_LACKS_TLS   ? 0
+						     : server->auth_line;
+	int at = told ? told : server->line;
 	if (cases->json)
 		print_json(cases, json_pack("{s:I, s:s, s:s, s:s, s:i}", "line", (json_int_t)cases->line, "expected",
 					    line->expected.text, "impossible", reasons[hindrance], "file", server->file,
@@ -139,6 +143,8 @@ static void run_case(struct cases *cases, struct policy_case_line *line)
 	cases->count++;
 	if (!line->tls_told)
 		facts->tls_bits = policy_has_tls(server) ? TLS_BITS_USUAL : 0;
+	if (facts->name_state == POLICY_NAME_NOT_ASKED && server->dns.reverse.value == REVERSE_OFF)
+		facts->name_state = POLICY_NAME_UNKNOWN; /* as it stays */
 	enum policy_hindrance hindrance = policy_find_hindrance(server, facts);
 	if (hindrance != POLICY_NO_HINDRANCE) {
 		cases->wrong++;

@@ -49,6 +49,7 @@ static enum diff_what hindrance_of(const struct diff_side *side, const struct po
 {
 	switch (policy_find_hindrance(side->server, facts)) {
 	case POLICY_NO_HINDRANCE:
+	case POLICY_ASKS_NO_NAMES: /* nor do the facts have one then */
 		break;
 	case POLICY_LACKS_TLS:
 		return DIFF_HAS_NO_TLS;

@@ -19,6 +19,9 @@ enum policy_hindrance policy_find_hindrance(const struct config_server *server, 
 		return POLICY_LACKS_SIGN_IN;
 	if (facts->signed_in && !facts->tls_bits && !server->plaintext_sign_in)
 		return POLICY_SIGN_IN_NEEDS_TLS;
+	bool is_asked = facts->name_state == POLICY_NAME_KNOWN || facts->name_state == POLICY_NAME_FAILED;
+	if (is_asked && server->dns.reverse.value == REVERSE_OFF)
+		return POLICY_ASKS_NO_NAMES;
 	return POLICY_NO_HINDRANCE;
 }
 

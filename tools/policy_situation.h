@@ -11,6 +11,7 @@ enum policy_hindrance {
 	POLICY_LACKS_TLS,         /* no listener has it */
 	POLICY_LACKS_SIGN_IN,     /* there are no mechanisms */
 	POLICY_SIGN_IN_NEEDS_TLS, /* nobody signs in outside TLS */
+	POLICY_ASKS_NO_NAMES,     /* dns { reverse = off }: what a client is called can't be known */
 };
 
 /* Does some listener offer TLS? */

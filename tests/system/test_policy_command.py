@@ -182,6 +182,15 @@ def test_several_servers(folder):
     assert "'two' offers no TLS (postern.conf:11)" in said
 
 
+def test_a_server_that_asks_for_no_names(folder):
+    folder.config("names", ".bad.example\n")
+    config = (CONFIG % "").replace(', ".bad.example"', "").replace(', ".printers.example"', "")
+    folder.config("postern.conf", config.replace("connect {", 'dns { reverse = off } connect { lists = "deny:names"'))
+    folder.test("1.2.3.4 -> allow\n1.2.3.4 name=unknown -> allow\n")
+    said = folder.test("1.2.3.4 name=mx.bad.example -> allow\n1.2.3.4 name=failed -> allow\n", status=1).stdout
+    assert said.count("but server 'one' asks for no names: dns { reverse = off } (postern.conf:6)") == 2
+
+
 def test_a_hundred_thousand_cases(folder):
     started = time.monotonic()
     folder.test(HOLD * 5300)
