@@ -104,14 +104,14 @@ static bool is_paused(const struct session *session)
 
 /* Who is over a limit of clients or the limit of connections, and who comes while the server is paused. That may be inside TLS: a handshake
  * is worth that a mail program says why it could not send, and that it should be tried again. */
-static void refuse_unwelcome(struct session *session)
+static void refuse_unwelcome(struct session *session, bool paused)
 {
 	if (session->turned_away) {
 		refuse(session, session_turned_away_status(session));
 	} else if (session->refused) {
 		log_overload(session->worker, session->server->config);
 		refuse(session, SMTP_TOO_MANY_CONNECTIONS);
-	} else if (is_paused(session)) {
+	} else if (paused) {
 		refuse(session, SMTP_PAUSED);
 	}
 }
@@ -120,8 +120,9 @@ void session_greet(struct session *session)
 {
 	const struct config_limits *limits = &session->server->config->limits;
 	bool needs_name = session->judged.outcome == POLICY_NEEDS_NAME;
-	/* Who is sent away whatever his name is need not wait for it. */
-	if (needs_name && !session->turned_away && !session->refused && !is_paused(session)) {
+	/* Looked at once: who is sent away whatever his name is need not wait for it, and nobody is let in for want of it. */
+	bool paused = is_paused(session);
+	if (needs_name && !session->turned_away && !session->refused && !paused) {
 		(void)!session_wait_for_name(session, SMTP_CONTINUE);
 		session->phase = SESSION_WAITING;
 		session_end_turn(session);
@@ -135,7 +136,7 @@ void session_greet(struct session *session)
 			   &session->worker->replies);
 	session->greeted = true;
 	if (needs_name || session->turned_away || !session_is_refused(session))
-		refuse_unwelcome(session);
+		refuse_unwelcome(session, paused);
 	session->phase = SESSION_WAITING; /* so that the idle limit starts */
 	session_end_turn(session);
 }
