@@ -16,12 +16,14 @@ enum {
 	FILE_MODE = 0600,
 };
 
+#define RESTS_NS (60 * UINT64_C(1000000000)) /* a full disk is not to fill the log */
+
 struct refusal_file {
 	struct loop *loop;
 	struct loop_op op; /* open or write */
 	struct iovec part;
-	int fd; /* -1: not open */
-	bool failed;
+	int fd;                  /* -1: not open */
+	uint64_t rests_until_ns; /* after a failure; UINT64_MAX: for good */
 	uint64_t last_id;
 	uint32_t first;   /* of those that wait, in the ring */
 	uint32_t waiting; /* how many do */
@@ -42,7 +44,8 @@ struct refusal_file *refusal_file_create(struct loop *loop, const char *lane_dir
 	uint64_t mask = (UINT64_C(1) << LANE_SHIFT) - 1;
 	file->last_id = (uint64_t)lane << LANE_SHIFT | ((uint64_t)loop_now(loop)->unix_us & mask);
 	int size = snprintf(file->path, sizeof file->path, "%s/" REFUSAL_FILE_NAME, lane_directory);
-	file->failed = size < 0 || (size_t)size >= sizeof file->path;
+	if (size < 0 || (size_t)size >= sizeof file->path)
+		file->rests_until_ns = UINT64_MAX;
 	return file;
 }
 
@@ -64,10 +67,10 @@ static uint64_t place_of(uint64_t id)
 
 static void fail(struct refusal_file *file, int32_t result)
 {
-	file->failed = true;
-	file->waiting = 0;
-	log_message(LOG_WARN, "refusals", "%s: %s; refusals are not kept for `postern explain`", file->path,
-		    strerror(result < 0 ? -result : EIO));
+	file->rests_until_ns = loop_now(file->loop)->monotonic_ns + RESTS_NS;
+	file->waiting = file->writing = 0;
+	log_message(LOG_WARN, "refusals", "%s: %s; for a minute refusals are not kept for `postern explain`",
+		    file->path, strerror(result < 0 ? -result : EIO));
 }
 
 static void go_on(struct refusal_file *file);
@@ -109,7 +112,7 @@ static uint32_t count_together(const struct refusal_file *file)
 
 static void go_on(struct refusal_file *file)
 {
-	if (file->failed || file->waiting == 0 || loop_op_is_running(&file->op))
+	if (file->waiting == 0 || loop_op_is_running(&file->op))
 		return;
 	if (file->fd < 0) {
 		loop_open(file->loop, &file->op, AT_FDCWD, file->path, O_WRONLY | O_CREAT, FILE_MODE, opened);
@@ -126,7 +129,7 @@ void refusal_file_add(struct refusal_file *file, struct refusal *refusal)
 {
 	refusal->id = ++file->last_id;
 	refusal->unix_us = loop_now(file->loop)->unix_us;
-	if (file->failed || file->waiting == LIMIT_REFUSALS_WAITING)
+	if (loop_now(file->loop)->monotonic_ns < file->rests_until_ns || file->waiting == LIMIT_REFUSALS_WAITING)
 		return;
 	file->ring[(file->first + file->waiting) % LIMIT_REFUSALS_WAITING] = *refusal;
 	file->waiting++;

@@ -1,8 +1,8 @@
 /* The last refusals of a worker: a ring of records in a file of its lane, written through the loop.
  *
  * Memory and disk are bounded: where refusals come faster than the file takes them, some have an id and a line in the log but
- * no record. Nothing is synced: a crash of the machine may lose the last ones. A file that can't be written is told in the log,
- * once, and harms nothing else. */
+ * no record. Nothing is synced: a crash of the machine may lose the last ones. A file that can't be written is told in the log
+ * and tried again a minute later, and harms nothing else. */
 #ifndef POSTERN_SERVER_REFUSAL_FILE_H
 #define POSTERN_SERVER_REFUSAL_FILE_H
 
