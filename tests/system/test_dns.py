@@ -202,7 +202,7 @@ def test_silence_costs_the_timeout_and_few_sockets():
         assert driver.counters["in_flight"] == 0 and driver.counters["sockets"] <= 2
         assert driver.counters["refused"] == 0 and driver.counters["failed"] == 2000
         began = time.monotonic()
-        driver.ask("192.0.0.1")
+        driver.ask("192.0.9.199")  # the last one: older ones may have had to make room for it
         assert time.monotonic() - began < 0.5, "that it failed is remembered for a while"
         driver.ask_timed("wait 1500")
         assert driver.counters["sockets"] == 0
