@@ -114,7 +114,8 @@ static void format_from(const struct prove_hole *hole, char *text, size_t capaci
 	net_address_format(&hole->first, first);
 	net_address_format(&hole->last, last);
 	if (hole->ranges > 1)
-		snprintf(more, sizeof more, " and %llu ranges more", (unsigned long long)hole->ranges - 1);
+		snprintf(more, sizeof more, " and %llu range%s more", (unsigned long long)hole->ranges - 1,
+			 hole->ranges > 2 ? "s" : "");
 	if (hole->ranges == 0)
 		snprintf(text, capacity, "all addresses that no prefix decides, with the name %s; here %s", hole->name,
 			 example);
