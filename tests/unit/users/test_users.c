@@ -9,65 +9,9 @@
 #include <cmocka.h>
 
 #include "core/base/buffer.h"
-#include "core/users/users.h"
 #include "core/users/users_database.h"
 #include "core/users/users_record.h"
-#include "tests/unit/users/scratch.h"
-
-#define HASH_A "$argon2id$v=19$m=65536,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
-#define HASH_B "$argon2id$v=19$m=65536,t=2,p=1$b3RoZXJvdGhlcm90aGVycw$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
-
-struct fixture {
-	struct scratch scratch;
-	struct users *users;
-};
-
-static struct users *open_or_die(const struct scratch *scratch, bool writable)
-{
-	struct error error = { "" };
-	struct users *users = users_open(scratch->database, writable, &error);
-	if (!users) {
-		fprintf(stderr, "%s\n", error.text);
-		abort();
-	}
-	return users;
-}
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = test_calloc(1, sizeof *fixture);
-	scratch_make(&fixture->scratch);
-	*state = fixture;
-	return 0;
-}
-
-static int set_up_open(void **state)
-{
-	set_up(state);
-	struct fixture *fixture = *state;
-	fixture->users = open_or_die(&fixture->scratch, true);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-	users_close(fixture->users);
-	scratch_remove(&fixture->scratch);
-	test_free(fixture);
-	return 0;
-}
-
-static enum users_status put(struct users *users, const char *name, const char *hash, bool replace)
-{
-	struct error error = { "" };
-	return users_put(users, slice_from_text(name), hash, replace, &error);
-}
-
-static enum users_status find(struct users *users, const char *name, struct user_record *record)
-{
-	return users_find(users, slice_from_text(name), record);
-}
+#include "tests/unit/users/users_fixture.h"
 
 /* --- names and records --- */
 
