@@ -1,7 +1,6 @@
 /* What the SMTP engine asks of its shell: judge a path, gather and commit a message, verify a sign-in. */
 #include <string.h>
 
-#include "core/relay/route.h"
 #include "core/server/session_parts.h"
 #include "core/spool/envelope.h"
 #include "crypto/secret.h"
@@ -54,13 +53,13 @@ static enum smtp_status begin_message(struct session *session)
 	return session->message ? SMTP_SENDER_OK : SMTP_MEMORY_SHORT;
 }
 
-static enum smtp_status add_recipient(struct session *session)
+/* A route that doesn't deliver here holds. */
+static enum smtp_status add_recipient(struct session *session, bool local)
 {
 	enum smtp_status status = session_look_at_quota(session, session->message->recipients + 1);
 	if (status != SMTP_OK)
 		return status;
-	const struct route *route = route_find(&session->worker->config->routes, session_recipient_domain(session));
-	if (!transaction_add_recipient(session->message, session->smtp.path, route->kind == ROUTE_HOLD))
+	if (!transaction_add_recipient(session->message, session->smtp.path, !local))
 		return SMTP_MEMORY_SHORT;
 	return SMTP_RECIPIENT_OK;
 }
@@ -71,13 +70,14 @@ static enum smtp_action check_path(struct session *session, enum smtp_action act
 	uint8_t storage[LIMIT_REPLY_DETAIL_BYTES];
 	struct buffer detail;
 	buffer_init(&detail, storage, sizeof storage);
-	enum smtp_status status = session_judge_path(session, sender, &detail);
+	struct policy_facts facts;
+	enum smtp_status status = session_judge_path(session, sender, &facts, &detail);
 	if (status == SMTP_STATUS_COUNT) {
 		if (session_wait_for_name(session, action))
 			return SMTP_CONTINUE;
 		status = SMTP_MEMORY_SHORT;
 	} else if (status == SMTP_OK) {
-		status = sender ? begin_message(session) : add_recipient(session);
+		status = sender ? begin_message(session) : add_recipient(session, facts.local);
 		if (status != SMTP_SENDER_OK && status != SMTP_RECIPIENT_OK)
 			log_refusal(session, sender ? "sender" : "recipient", &session->smtp, status);
 	}

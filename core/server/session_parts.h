@@ -44,9 +44,10 @@ void session_begin_judging(struct session *session);
 MUST_USE bool session_is_refused(struct session *session);
 
 /* The rules' verdict on the path that the engine asks about: SMTP_OK: no objection; SMTP_STATUS_COUNT: the client's name must be
- * known first (session_wait_for_name()); else the refusal, and in `detail` what its reply tells beside. */
-MUST_USE enum smtp_status session_judge_path(struct session *session, bool sender, struct buffer *detail);
-struct slice session_recipient_domain(const struct session *session);
+ * known first (session_wait_for_name()); else the refusal, and in `detail` what its reply tells beside. `facts` is filled with what was
+ * judged. */
+MUST_USE enum smtp_status session_judge_path(struct session *session, bool sender, struct policy_facts *facts,
+					     struct buffer *detail);
 
 /* Asks who the client is, unless that was asked. True: it is known, as far as it can be. False: it will be, and what waits for it then
  * goes on by itself. */

@@ -21,7 +21,7 @@ static void set_facts(const struct session *session, struct policy_facts *facts)
 	};
 }
 
-struct slice session_recipient_domain(const struct session *session)
+static struct slice recipient_domain(const struct session *session)
 {
 	struct slice path = session->smtp.path;
 	struct slice domain = slice_skip(path, session->smtp.path_local_size);
@@ -40,7 +40,7 @@ static struct policy_verdict judge_once(const struct session *session, enum poli
 		return policy_judge_sender(policy, facts);
 	server_policy_set_recipient(facts, &session->worker->config->routes,
 				    slice_first(session->smtp.path, session->smtp.path_local_size),
-				    session_recipient_domain(session));
+				    recipient_domain(session));
 	return policy_judge_recipient(policy, facts);
 }
 
@@ -96,15 +96,15 @@ static void refuse(struct session *session, const struct policy_facts *facts, co
 	refusal_write_detail(detail, (enum smtp_status)verdict->status, context.recipient, id);
 }
 
-enum smtp_status session_judge_path(struct session *session, bool sender, struct buffer *detail)
+enum smtp_status session_judge_path(struct session *session, bool sender, struct policy_facts *facts,
+				    struct buffer *detail)
 {
-	struct policy_facts facts;
-	struct policy_verdict verdict = judge(session, sender ? POLICY_SENDER : POLICY_RECIPIENT, &facts);
+	struct policy_verdict verdict = judge(session, sender ? POLICY_SENDER : POLICY_RECIPIENT, facts);
 	if (verdict.outcome == POLICY_NEEDS_NAME)
 		return SMTP_STATUS_COUNT;
 	if (verdict.outcome == POLICY_ALLOW)
 		return SMTP_OK;
-	refuse(session, &facts, &verdict, detail);
+	refuse(session, facts, &verdict, detail);
 	return (enum smtp_status)verdict.status;
 }
 
