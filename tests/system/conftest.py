@@ -1,5 +1,6 @@
 """Fixtures: certificates, one server that most tests share, and servers of a test's own."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -9,6 +10,21 @@ import postern
 
 def openssl(folder, *arguments):
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        item.has_failed = True
+
+
+@pytest.fixture
+def tmp_path(tmp_path, request):
+    """pytest's, but gone once the test has passed: a server's segments take much room, and there are hundreds of tests."""
+    yield tmp_path
+    if not getattr(request.node, "has_failed", False):
+        shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
