@@ -74,7 +74,7 @@ static void print_heading(const struct outcome *outcome, FILE *out)
 	const char *security = options->security == SECURITY_STARTTLS ? "STARTTLS " : "";
 	const char *tls = options->security == SECURITY_PLAIN ? "no TLS" : outcome->total.tls;
 	bool signs_in = options->user || options->users;
-	const char *mechanism = options->mechanism == SASL_LOGIN ? "LOGIN" : "PLAIN";
+	const char *mechanism = sasl_mechanism_name((unsigned)options->mechanism);
 	if (!tls[0])
 		tls = "TLS (never up)";
 	fprintf(out, "%s to %s: %s%s, %s, %" PRIu64 " connections, ", outcome->scenario->operations, options->to,

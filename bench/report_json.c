@@ -65,7 +65,7 @@ static json_t *what_was_asked(const struct options *options)
 {
 	static const char *const securities[] = { "tls", "starttls", "plain" };
 	bool signs_in = options->user || options->users;
-	const char *mechanism = options->mechanism == SASL_LOGIN ? "LOGIN" : "PLAIN";
+	const char *mechanism = sasl_mechanism_name((unsigned)options->mechanism);
 	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "to", options->to, "security",
 			 securities[options->security], "mechanism", signs_in ? mechanism : NULL, "connections",
 			 number(options->connections), "workers", number(options->workers), "size_bytes",

@@ -13,7 +13,8 @@ enum { RESPONSE_BYTES = LIMIT_LOGIN_NAME_BYTES + 1 + LIMIT_LOGIN_NAME_BYTES + 1 
 struct mechanism {
 	struct slice name;
 	unsigned bit;
-	/* The challenge before response number `step`, not encoded; and what that response means. */
+	bool server_begins; /* of those without `respond`: there is no initial response */
+	/* The challenge before response number `step`, not encoded; and what that response means. NULL: the shell knows. */
 	struct slice challenges[2];
 	enum sasl_status (*respond)(struct sasl_exchange *exchange, struct slice response);
 };
@@ -72,12 +73,27 @@ static enum sasl_status respond_login(struct sasl_exchange *exchange, struct sli
 	return status == SASL_COMPLETE ? SASL_CHALLENGE : status;
 }
 
-static const struct mechanism mechanisms[] = {
-	{ { (const uint8_t *)"PLAIN", 5 }, SASL_PLAIN, { { NULL, 0 } }, respond_plain },
-	{ { (const uint8_t *)"LOGIN", 5 },
-	  SASL_LOGIN,
-	  { { (const uint8_t *)"Username:", 9 }, { (const uint8_t *)"Password:", 9 } },
-	  respond_login },
+#define TEXT(text)                                                                                                     \
+	{                                                                                                              \
+		(const uint8_t *)(text), sizeof(text) - 1                                                              \
+	}
+
+/* The strongest first: some clients take the first that they know. */
+static const struct mechanism mechanisms[SASL_MECHANISMS] = {
+	{ TEXT("EXTERNAL"), SASL_EXTERNAL, .respond = NULL },
+	{ TEXT("SCRAM-SHA-256-PLUS"), SASL_SCRAM_SHA_256_PLUS, .respond = NULL },
+	{ TEXT("SCRAM-SHA-256"), SASL_SCRAM_SHA_256, .respond = NULL },
+	{ TEXT("SCRAM-SHA-1-PLUS"), SASL_SCRAM_SHA_1_PLUS, .respond = NULL },
+	{ TEXT("SCRAM-SHA-1"), SASL_SCRAM_SHA_1, .respond = NULL },
+	{ TEXT("GSSAPI"), SASL_GSSAPI, .respond = NULL },
+	{ TEXT("GSS-SPNEGO"), SASL_GSS_SPNEGO, .respond = NULL },
+	{ TEXT("OAUTHBEARER"), SASL_OAUTHBEARER, .respond = NULL },
+	{ TEXT("XOAUTH2"), SASL_XOAUTH2, .respond = NULL },
+	{ TEXT("PLAIN"), SASL_PLAIN, .respond = respond_plain },
+	{ TEXT("LOGIN"), SASL_LOGIN, .challenges = { TEXT("Username:"), TEXT("Password:") }, .respond = respond_login },
+	{ TEXT("NTLM"), SASL_NTLM, .respond = NULL },
+	{ TEXT("DIGEST-MD5"), SASL_DIGEST_MD5, .server_begins = true, .respond = NULL },
+	{ TEXT("CRAM-MD5"), SASL_CRAM_MD5, .server_begins = true, .respond = NULL },
 };
 
 enum { MECHANISMS = sizeof mechanisms / sizeof mechanisms[0] };
@@ -92,6 +108,20 @@ unsigned sasl_mechanism_find(struct slice name)
 	return 0;
 }
 
+static const struct mechanism *mechanism_of(unsigned bit)
+{
+	for (size_t i = 0; i < MECHANISMS; i++)
+		if (mechanisms[i].bit == bit)
+			return &mechanisms[i];
+	ASSERT(!"a mechanism that sasl_mechanism_find() gave");
+	return NULL;
+}
+
+const char *sasl_mechanism_name(unsigned mechanism)
+{
+	return (const char *)mechanism_of(mechanism)->name.data;
+}
+
 bool sasl_mechanisms_write(struct buffer *out, unsigned offered)
 {
 	for (size_t i = 0; i < MECHANISMS; i++)
@@ -102,15 +132,6 @@ bool sasl_mechanisms_write(struct buffer *out, unsigned offered)
 	return !out->overflow;
 }
 
-static const struct mechanism *mechanism_of(unsigned bit)
-{
-	for (size_t i = 0; i < MECHANISMS; i++)
-		if (mechanisms[i].bit == bit)
-			return &mechanisms[i];
-	ASSERT(!"a mechanism that sasl_mechanism_find() gave");
-	return NULL;
-}
-
 static enum sasl_status challenge(const struct sasl_exchange *exchange, struct buffer *out)
 {
 	const struct mechanism *mechanism = mechanism_of(exchange->mechanism);
@@ -119,10 +140,26 @@ static enum sasl_status challenge(const struct sasl_exchange *exchange, struct b
 	return SASL_CHALLENGE;
 }
 
+/* What the shell is to understand. */
+static enum sasl_status pass_on(struct sasl_exchange *exchange, struct slice encoded)
+{
+	buffer_clear(&exchange->response);
+	switch (base64_decode(&exchange->response, encoded)) {
+	case BASE64_OK:
+		return SASL_RESPONSE;
+	case BASE64_TOO_LONG:
+		return SASL_TOO_LONG;
+	default:
+		return SASL_BAD_ENCODING;
+	}
+}
+
 static enum sasl_status respond(struct sasl_exchange *exchange, struct slice encoded, struct buffer *out)
 {
 	uint8_t scratch[RESPONSE_BYTES];
 	struct buffer response;
+	if (!mechanism_of(exchange->mechanism)->respond)
+		return pass_on(exchange, encoded);
 	buffer_init(&response, scratch, sizeof scratch);
 
 	enum sasl_status status = SASL_BAD_ENCODING;
@@ -142,8 +179,13 @@ static enum sasl_status respond(struct sasl_exchange *exchange, struct slice enc
 enum sasl_status sasl_start(struct sasl_exchange *exchange, unsigned mechanism, const struct slice *initial,
 			    struct buffer *out)
 {
-	exchange->mechanism = (uint8_t)mechanism;
+	exchange->mechanism = mechanism;
 	exchange->step = 0;
+	exchange->has_response = true;
+	if (!initial && mechanism_of(mechanism)->server_begins) {
+		exchange->has_response = false;
+		return SASL_RESPONSE;
+	}
 	if (!initial)
 		return challenge(exchange, out);
 	if (slice_equal(*initial, SLICE_LITERAL("=")))
@@ -155,5 +197,6 @@ enum sasl_status sasl_step(struct sasl_exchange *exchange, struct slice line, st
 {
 	if (slice_equal(line, SLICE_LITERAL("*")))
 		return SASL_CANCELLED;
+	exchange->has_response = true;
 	return respond(exchange, line, out);
 }

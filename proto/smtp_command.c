@@ -76,7 +76,9 @@ static bool may_sign_in(const struct smtp_session *session)
 
 unsigned smtp_command_mechanisms(const struct smtp_session *session)
 {
-	return may_sign_in(session) ? session->profile->mechanisms : 0;
+	if (!may_sign_in(session))
+		return 0;
+	return session->profile->mechanisms & ~session->withheld & (session->tls ? ~0U : ~(unsigned)SASL_INSIDE_TLS);
 }
 
 /* What is wrong with the order of things: with the most telling reason first. */

@@ -100,6 +100,7 @@ void smtp_session_tls_started(struct smtp_session *session)
 	session->tls = true;
 	session->esmtp = false;
 	session->signed_in = false;
+	session->withheld = 0;
 	session->client_name_size = 0;
 	smtp_session_enter(session, SMTP_START);
 }

@@ -12,6 +12,7 @@
 #include "core/base/buffer.h"
 #include "core/base/limits.h"
 #include "core/base/slice.h"
+#include "proto/base64.h"
 #include "proto/sasl.h"
 #include "proto/smtp_body.h"
 #include "proto/smtp_reply.h"
@@ -19,8 +20,8 @@
 /* What a server block offers; shared by its sessions and outlives them. */
 struct smtp_profile {
 	struct slice hostname;
-	unsigned mechanisms;     /* SASL_… bits; 0: AUTH is not offered */
-	bool starttls;           /* offered while the session is plain */
+	unsigned mechanisms; /* SASL_… bits; 0: AUTH is not offered. Those of SASL_INSIDE_TLS are offered there alone */
+	bool starttls;       /* offered while the session is plain */
 	bool plaintext_sign_in;  /* AUTH is offered outside TLS too */
 	bool sign_in_required;   /* MAIL without sign-in is 530 5.7.0 */
 	bool bare_lf_normalised; /* bare LF in message text becomes CRLF; never an end of message */
@@ -47,7 +48,8 @@ enum smtp_action {
 	                          BDAT that is refused has its bytes dropped first, whatever the state was before */
 	SMTP_START_TLS,        /* 220 is written: send it, start TLS, then smtp_session_tls_started() */
 	SMTP_BEGIN_SIGN_IN,    /* AUTH is in order: bring an exchange to smtp_session_sign_in_begin() at once */
-	SMTP_VERIFY_SIGN_IN,   /* the exchange holds name and password: verify, then smtp_session_sign_in_end() */
+	SMTP_VERIFY_SIGN_IN,   /* the exchange holds name and password, or a response: verify, then
+	                          smtp_session_sign_in_end(), or smtp_session_challenge() and the next response comes */
 	SMTP_CHECK_SENDER,     /* session->path is MAIL's: decide, then smtp_session_path_checked() */
 	SMTP_CHECK_RECIPIENT,  /* session->path is RCPT's: decide, then smtp_session_path_checked() */
 	SMTP_RECEIVE,          /* message bytes follow (354 is written for DATA): feed smtp_session_body() */
@@ -89,6 +91,7 @@ struct smtp_session {
 	bool esmtp; /* EHLO, not HELO */
 	bool signed_in;
 	uint8_t sign_in_tries; /* that were wrong */
+	unsigned withheld; /* SASL_… bits of the profile's that can't work in this session: smtp_session_withhold() */
 	uint8_t client_name_size;
 	uint32_t errors; /* 5xx replies */
 	struct smtp_transaction transaction;
@@ -132,10 +135,19 @@ MUST_USE enum smtp_action smtp_session_body(struct smtp_session *session, uint8_
  * its end (at once, if it has not come yet), BDAT at the end of the running or next chunk. */
 void smtp_session_refuse_message(struct smtp_session *session, enum smtp_status status);
 
-/* `exchange` is the shell's memory, zeroed, and is used until the state leaves SMTP_SIGN_IN; NULL: none to be had (454 4.7.0).
+/* `exchange` is the shell's memory, zeroed but for its `response`, and is used until the state leaves SMTP_SIGN_IN; NULL: none to be had (454 4.7.0).
  * `line` is the AUTH line again. */
 MUST_USE enum smtp_action smtp_session_sign_in_begin(struct smtp_session *session, struct sasl_exchange *exchange,
 						     struct slice line, struct buffer *out);
+
+/* The mechanisms that can't work in this session as it is now (a certificate that was not shown, a directory that does not
+ * know them) are not offered; until TLS starts, where all is forgotten, or the next call. */
+void smtp_session_withhold(struct smtp_session *session, unsigned mechanisms);
+
+/* The mechanism's next challenge, not encoded. False: there is no room for it in `out`, and nothing is written: end the sign-in with
+ * SMTP_SIGN_IN_UNAVAILABLE. Needs SMTP_CHALLENGE_ROOM of room. */
+#define SMTP_CHALLENGE_ROOM(bytes) (BASE64_ENCODED_BYTES(bytes) + sizeof "334 \r\n" - 1)
+MUST_USE bool smtp_session_challenge(struct smtp_session *session, struct slice challenge, struct buffer *out);
 
 /* SMTP_SIGN_IN_OK, SMTP_SIGN_IN_WRONG, SMTP_SIGN_IN_UNAVAILABLE, … write the reply and leave SMTP_SIGN_IN. */
 MUST_USE enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smtp_status status,

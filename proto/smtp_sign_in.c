@@ -31,7 +31,7 @@ static enum smtp_status check_auth(const struct smtp_session *session, struct sl
 	if (!(mechanism & session->profile->mechanisms))
 		return SMTP_MECHANISM_UNKNOWN;
 	if (!(mechanism & smtp_command_mechanisms(session)))
-		return SMTP_SIGN_IN_NEEDS_TLS;
+		return session->tls ? SMTP_MECHANISM_UNKNOWN : SMTP_SIGN_IN_NEEDS_TLS;
 	return sound ? SMTP_OK : SMTP_BAD_ARGUMENT;
 }
 
@@ -74,6 +74,7 @@ static enum smtp_action go_on(struct smtp_session *session, enum sasl_status sta
 	case SASL_CHALLENGE:
 		return write_challenge(challenge, out);
 	case SASL_COMPLETE:
+	case SASL_RESPONSE:
 		return smtp_session_ask(session, SMTP_VERIFY_SIGN_IN);
 	case SASL_DENIED:
 		return fail_wrong(session, out);
@@ -119,6 +120,23 @@ enum smtp_action smtp_sign_in_line(struct smtp_session *session, struct slice li
 	buffer_init(&challenge, storage, sizeof storage);
 	enum sasl_status status = sasl_step(session->exchange, line, &challenge);
 	return go_on(session, status, buffer_slice(&challenge), out);
+}
+
+void smtp_session_withhold(struct smtp_session *session, unsigned mechanisms)
+{
+	session->withheld = mechanisms;
+}
+
+bool smtp_session_challenge(struct smtp_session *session, struct slice challenge, struct buffer *out)
+{
+	ASSERT(session->awaits == SMTP_VERIFY_SIGN_IN);
+	if (buffer_room(out) < SMTP_CHALLENGE_ROOM(challenge.size))
+		return false;
+	smtp_session_answered(session, SMTP_VERIFY_SIGN_IN);
+	buffer_append_text(out, "334 ");
+	bool fits = base64_encode(out, challenge) && buffer_append_text(out, "\r\n");
+	ASSERT(fits);
+	return true;
 }
 
 enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smtp_status status, struct buffer *out)

@@ -47,6 +47,8 @@ enum {
 	/* --- sign-in --- */
 	LIMIT_LOGIN_NAME_BYTES = 254, /* the longest mail address */
 	LIMIT_PASSWORD_BYTES = 1024,
+	LIMIT_SASL_RESPONSE_BYTES = LIMIT_AUTH_LINE_BYTES / 4 * 3, /* decoded */
+	LIMIT_CHALLENGE_BYTES = 4096, /* not encoded; Kerberos' and NTLM's have some hundred */
 	LIMIT_SIGN_IN_TRIES = 3,      /* failures a session, then it is closed */
 	LIMIT_HASH_TEXT_BYTES = 128,  /* crypto_pwhash_STRBYTES */
 	LIMIT_HASH_COSTS = 8,         /* of hashes in the database: a wrong password is verified at each of them */

@@ -134,6 +134,7 @@ void session_greet(struct session *session)
 		session->hard_due_ms = session_now_ms(session) + limits->session;
 	smtp_session_start(&session->smtp, session->smtp.profile, session->stream.tls != NULL,
 			   &session->worker->replies);
+	session_offer_sign_ins(session);
 	session->greeted = true;
 	if (needs_name || session->turned_away || !session_is_refused(session))
 		refuse_unwelcome(session, paused);
@@ -157,6 +158,7 @@ static void tls_is_open(struct session *session)
 		session_greet(session);
 		return;
 	}
+	session_offer_sign_ins(session);
 	session->phase = SESSION_WAITING;
 	session_end_turn(session);
 }
@@ -190,8 +192,6 @@ static void destroy(struct session *session)
 	struct worker *worker = session->worker;
 	log_end_of_session(session, "done");
 	loop_timer_stop(worker->loop, &session->timer);
-	if (session->sign_in && session->blocked & SESSION_BLOCK_SIGN_IN)
-		sign_in_cancel(worker->sign_in, &session->sign_in->request);
 	session_release_sign_in(session);
 	if (session->message)
 		transaction_drop(session->message);

@@ -15,7 +15,9 @@
 /* A sign-in that is going on; pooled, wiped when it ends. */
 struct session_sign_in {
 	struct sasl_exchange exchange;
+	struct sign_in_facts facts;
 	struct sign_in_request request;
+	struct sign_in_backend *backend; /* that has had a step; NULL: none */
 	struct session *session;
 };
 

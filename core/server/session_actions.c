@@ -3,7 +3,6 @@
 
 #include "core/server/session_parts.h"
 #include "core/spool/envelope.h"
-#include "crypto/secret.h"
 
 /* --- envelope and message --- */
 
@@ -28,7 +27,7 @@ static enum smtp_status check_ownership(struct session *session)
 	bool owns = false;
 	if (!session->server->config->senders_own || !session->login || sender.size == 0)
 		return SMTP_SENDER_OK;
-	if (users_owns(session->worker->users, slice_from_text(session->login), sender, &owns) == USERS_FAILED)
+	if (users_owns(session->worker->backends.users, slice_from_text(session->login), sender, &owns) == USERS_FAILED)
 		return SMTP_STORAGE_ERROR;
 	return owns ? SMTP_SENDER_OK : SMTP_SENDER_NOT_OWN;
 }
@@ -128,91 +127,6 @@ static void commit_message(struct session *session)
 	transaction_commit(transaction, &trace, true);
 }
 
-/* --- sign-in --- */
-
-static enum smtp_action begin_sign_in(struct session *session, struct slice line)
-{
-	ASSERT(!session->sign_in);
-	session->sign_in = pool_take(&session->worker->exchanges);
-	if (session->sign_in) {
-		memset(session->sign_in, 0, sizeof *session->sign_in);
-		session->sign_in->session = session;
-	}
-	return smtp_session_sign_in_begin(&session->smtp, session->sign_in ? &session->sign_in->exchange : NULL, line,
-					  session_out(session));
-}
-
-static enum smtp_action end_sign_in(struct session *session, enum sign_in_outcome outcome)
-{
-	static const enum smtp_status statuses[] = {
-		[SIGN_IN_OK] = SMTP_SIGN_IN_OK,
-		[SIGN_IN_WRONG] = SMTP_SIGN_IN_WRONG,
-		[SIGN_IN_UNAVAILABLE] = SMTP_SIGN_IN_UNAVAILABLE,
-	};
-	struct slice name = sasl_name(&session->sign_in->exchange);
-	enum smtp_status status = statuses[outcome];
-	if (status == SMTP_SIGN_IN_OK) {
-		session->login = strndup((const char *)name.data, name.size);
-		if (!session->login)
-			status = SMTP_SIGN_IN_UNAVAILABLE;
-	}
-	struct log_line line;
-	bool done = status == SMTP_SIGN_IN_OK;
-	if (session_log(session, &line, LOG_INFO, done ? "signed-in" : "sign-in-refused")) {
-		log_slice(&line, "login", name);
-		log_text(&line, "mechanism", session->sign_in->exchange.mechanism == SASL_LOGIN ? "LOGIN" : "PLAIN");
-		if (!done)
-			log_number(&line, "code", smtp_reply_code(status));
-		log_end(&line);
-	}
-	uint64_t limit = session->server->config->limits.session;
-	if (done)
-		session->hard_due_ms = limit ? session_now_ms(session) + limit : 0;
-	return smtp_session_sign_in_end(&session->smtp, status, session_out(session));
-}
-
-/* From the loop: a hasher has answered. */
-static void sign_in_answered(struct sign_in_request *request, enum sign_in_outcome outcome)
-{
-	struct session *session = CONTAINER_OF(request, struct session_sign_in, request)->session;
-	if (session->ending) {
-		session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
-		session_release_sign_in(session);
-		return;
-	}
-	enum smtp_action action = end_sign_in(session, outcome);
-	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
-	session_act(session, action, SLICE_LITERAL(""));
-	session_release_sign_in(session);
-	session_send_replies(session);
-	if (list_is_empty(&session->ready))
-		list_append(&session->worker->ready, &session->ready);
-}
-
-static enum smtp_action verify_sign_in(struct session *session)
-{
-	struct session_sign_in *sign_in = session->sign_in;
-	sign_in->request.done = sign_in_answered;
-	sign_in->request.name = sasl_name(&sign_in->exchange);
-	sign_in->request.password = sasl_password(&sign_in->exchange);
-	sign_in->request.network = net_address_network(&session->peer);
-	enum sign_in_outcome outcome = SIGN_IN_UNAVAILABLE;
-	if (session->worker->sign_in && !sign_in_start(session->worker->sign_in, &sign_in->request, &outcome)) {
-		session->blocked |= SESSION_BLOCK_SIGN_IN;
-		return SMTP_CONTINUE;
-	}
-	return end_sign_in(session, outcome);
-}
-
-void session_release_sign_in(struct session *session)
-{
-	if (!session->sign_in)
-		return;
-	secret_wipe(&session->sign_in->exchange, sizeof session->sign_in->exchange);
-	pool_give(&session->worker->exchanges, session->sign_in);
-	session->sign_in = NULL;
-}
-
 /* --- actions --- */
 
 /* Does what an action asks; some lead to another one. */
@@ -220,9 +134,9 @@ static enum smtp_action act_once(struct session *session, enum smtp_action actio
 {
 	switch (action) {
 	case SMTP_BEGIN_SIGN_IN:
-		return begin_sign_in(session, line);
+		return session_begin_sign_in(session, line);
 	case SMTP_VERIFY_SIGN_IN:
-		return verify_sign_in(session);
+		return session_verify_sign_in(session);
 	case SMTP_CHECK_SENDER:
 	case SMTP_CHECK_RECIPIENT:
 		return check_path(session, action);

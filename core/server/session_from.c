@@ -52,7 +52,8 @@ static enum smtp_status check_addresses(struct session *session, struct slice va
 	enum header_from_status status;
 	bool owns = false;
 	while ((status = header_from_next(&value, &address)) == HEADER_FROM_ADDRESS) {
-		if (users_owns(session->worker->users, slice_from_text(session->login), address, &owns) == USERS_FAILED)
+		if (users_owns(session->worker->backends.users, slice_from_text(session->login), address, &owns) ==
+		    USERS_FAILED)
 			return SMTP_STORAGE_ERROR;
 		if (!owns)
 			return refuse(session, "not own", address);

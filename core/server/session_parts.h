@@ -1,6 +1,7 @@
 /* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
  * session_admission.c (limits of clients), session_policy.c (rules), session_name.c (the client's name),
  * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
+ * session_sign_in.c (who the client is),
  * session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
 #define POSTERN_SERVER_SESSION_PARTS_H
@@ -124,7 +125,16 @@ MUST_USE bool session_log(struct session *session, struct log_line *line, enum l
 /* The peer's address as text, without "IPv6:". */
 struct slice session_client_address(const struct session *session);
 
-/* Wipes and gives back the sign-in. */
+/* Says to the engine which mechanisms somebody can verify in this session: after the greeting, and again inside TLS. */
+void session_offer_sign_ins(struct session *session);
+
+/* `line` is AUTH's. */
+MUST_USE enum smtp_action session_begin_sign_in(struct session *session, struct slice line);
+
+/* The engine holds what the client says: name and password, or a response. */
+MUST_USE enum smtp_action session_verify_sign_in(struct session *session);
+
+/* Ends what the back end still does for it, wipes it and gives it back. */
 void session_release_sign_in(struct session *session);
 
 /* TLS for STARTTLS: false when input came behind it, or memory is short; the session is then closing. */

@@ -135,6 +135,7 @@ static void init_memory(struct worker *worker)
 	worker->date_second = INT64_MIN;
 	buffer_init(&worker->date, worker->date_storage, sizeof worker->date_storage);
 	buffer_init(&worker->replies, worker->reply_storage, sizeof worker->reply_storage);
+	buffer_init(&worker->challenge, worker->challenge_storage, sizeof worker->challenge_storage);
 }
 
 static bool open_lane(struct worker *worker, const struct worker_settings *settings, struct error *error)
@@ -173,12 +174,13 @@ static bool open_users(struct worker *worker, const struct worker_settings *sett
 {
 	if (settings->hasher_fd < 0)
 		return true;
-	worker->users = users_open(settings->users_directory, false, error);
-	if (!worker->users)
-		return false;
-	worker->sign_in =
-		sign_in_create(worker->loop, worker->users, settings->hasher_fd, settings->config->hashers, error);
-	return worker->sign_in != NULL;
+	struct sign_in_backends_settings backends = {
+		.loop = worker->loop,
+		.config = settings->config,
+		.users_directory = settings->users_directory,
+		.hasher_fd = settings->hasher_fd,
+	};
+	return sign_in_backends_open(&worker->backends, &backends, error);
 }
 
 /* Only where there are clients: a lane without listeners has none. */
@@ -330,8 +332,7 @@ void worker_destroy(struct worker *worker)
 	loop_timer_stop(worker->loop, &worker->lists_timer);
 	client_names_destroy(worker->names);
 	queue_destroy(worker->queue);
-	sign_in_destroy(worker->sign_in);
-	users_close(worker->users);
+	sign_in_backends_close(&worker->backends);
 	free(worker->listeners);
 	stream_buffers_finish(&worker->buffers);
 	pool_finish(&worker->from_fields);

@@ -17,9 +17,8 @@
 #include "core/server/received_start.h"
 #include "core/server/refusal_file.h"
 #include "core/server/server_block.h"
+#include "core/server/sign_in_backends.h"
 #include "core/spool/spool.h"
-#include "core/users/sign_in.h"
-#include "core/users/users.h"
 
 /* A listening socket, inherited from the supervisor. */
 struct listener {
@@ -66,8 +65,7 @@ struct worker {
 	struct spool *spool;
 	struct queue *queue;
 	struct control *control;
-	struct users *users;
-	struct sign_in_service *sign_in;
+	struct sign_in_backends backends;
 	struct client_names *names;
 
 	struct pool sessions;
@@ -101,6 +99,9 @@ struct worker {
 	struct buffer replies;
 	uint8_t reply_storage[LIMIT_TURN_REPLY_BYTES];
 	uint8_t scratch[LIMIT_LARGE_BUFFER_BYTES];
+	uint8_t sasl_response[LIMIT_SASL_RESPONSE_BYTES];
+	struct buffer challenge; /* of a mechanism */
+	uint8_t challenge_storage[LIMIT_CHALLENGE_BYTES];
 	uint8_t discard[LIMIT_RECEIVE_BUFFER_BYTES]; /* where refused text goes */
 };
 

@@ -47,13 +47,8 @@ void sign_in_remember(struct sign_in_service *service, const struct sign_in_requ
 
 /* --- requests --- */
 
-bool sign_in_start(struct sign_in_service *service, struct sign_in_request *request, enum sign_in_outcome *outcome)
+static bool decide(struct sign_in_service *service, struct sign_in_request *request, enum sign_in_outcome *outcome)
 {
-	list_init(&request->link);
-	request->job = NULL;
-	/* Nobody has such a password; it fits no packet. */
-	if (request->password.size > LIMIT_PASSWORD_BYTES)
-		request->name = request->password = SLICE_LITERAL("");
 	*outcome = SIGN_IN_UNAVAILABLE;
 	struct user_record record;
 	bool readable = sign_in_look_up(service, request->name, &record);
@@ -61,18 +56,38 @@ bool sign_in_start(struct sign_in_service *service, struct sign_in_request *requ
 	if (!readable)
 		return true;
 	if (sign_in_remembers(service, request, record.version)) {
+		request->login = request->name;
+		request->reason = "remembered";
 		*outcome = SIGN_IN_OK;
 		return true;
 	}
 	return service->closed || !sign_in_job_await(service, request, record.version);
 }
 
-void sign_in_cancel(struct sign_in_service *service, struct sign_in_request *request)
+static bool step(struct sign_in_backend *backend, struct sign_in_request *request, enum sign_in_outcome *outcome)
 {
-	ASSERT(!request->job || request->job->service == service);
+	struct sign_in_service *service = CONTAINER_OF(backend, struct sign_in_service, backend);
+	list_init(&request->link);
+	request->job = NULL;
+	/* Nobody has such a password; it fits no packet. */
+	if (request->password.size > LIMIT_PASSWORD_BYTES)
+		request->name = request->password = SLICE_LITERAL("");
+	return decide(service, request, outcome);
+}
+
+static void end(struct sign_in_backend *backend, struct sign_in_request *request)
+{
+	ASSERT(!request->job || &request->job->service->backend == backend);
 	list_remove(&request->link);
 	if (request->job)
 		sign_in_job_leave(request);
+}
+
+static const struct sign_in_backend_class passwords = { "local", step, end };
+
+struct sign_in_backend *sign_in_passwords(struct sign_in_service *service)
+{
+	return &service->backend;
 }
 
 /* --- life --- */
@@ -86,6 +101,7 @@ struct sign_in_service *sign_in_create_bounded(struct loop *loop, struct users *
 		error_set(error, "no memory to verify sign-ins");
 		return NULL;
 	}
+	service->backend.class = &passwords;
 	service->loop = loop;
 	service->users = users;
 	service->fd = hasher_fd;

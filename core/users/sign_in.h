@@ -1,4 +1,4 @@
-/* Verifying name and password for a worker, without ever blocking it.
+/* The back end of our own users: name and password are verified for a worker, without ever blocking it.
  *
  * A verified login is remembered (crypto/sign_in_cache.h) and costs microseconds. Everything else is a job for the
  * hasher processes: queued (bounded by LIMIT_HASH_QUEUE, fair between client networks), sent over one SOCK_SEQPACKET
@@ -13,29 +13,9 @@
 #ifndef POSTERN_USERS_SIGN_IN_H
 #define POSTERN_USERS_SIGN_IN_H
 
-#include "core/base/list.h"
 #include "core/io/loop.h"
+#include "core/users/sign_in_backend.h"
 #include "core/users/users.h"
-
-enum sign_in_outcome {
-	SIGN_IN_OK,
-	SIGN_IN_WRONG,       /* name or password, nobody is told which */
-	SIGN_IN_UNAVAILABLE, /* too many wait, no hasher answered in time, or it had no memory: 454 */
-};
-
-struct sign_in_request;
-typedef void sign_in_done(struct sign_in_request *request, enum sign_in_outcome outcome);
-
-/* Embedded in its owner, or pooled; the owner fills `done`, `name`, `password` and `network` each time, the rest is
- * private. Name and password must stay until the callback; the owner wipes them. */
-struct sign_in_request {
-	struct list link;
-	struct sign_in_job *job; /* NULL: not waiting */
-	sign_in_done *done;
-	struct slice name;
-	struct slice password;
-	uint64_t network; /* any number that is the same for clients that share a turn in the queue */
-};
 
 struct sign_in_service;
 
@@ -57,14 +37,9 @@ struct sign_in_service *sign_in_create_bounded(struct loop *loop, struct users *
  * callback. NULL is allowed. */
 void sign_in_destroy(struct sign_in_service *service);
 
-/* True: decided now, *outcome is set and no callback comes (a remembered login, or refused at once because the queue is
- * full or no hasher is left). False: the callback will come, never from here. */
-MUST_USE bool sign_in_start(struct sign_in_service *service, struct sign_in_request *request,
-			    enum sign_in_outcome *outcome);
-
-/* The asker has gone: no callback; name and password are not touched any more. Nothing happens to a request that was
- * started and is decided. */
-void sign_in_cancel(struct sign_in_service *service, struct sign_in_request *request);
+/* For PLAIN and LOGIN; valid as long as the service. Of a request it uses name, password and network. An answer is SIGN_IN_OK,
+ * SIGN_IN_WRONG, or SIGN_IN_UNAVAILABLE: too many wait, no hasher answered in time, or it had no memory. */
+struct sign_in_backend *sign_in_passwords(struct sign_in_service *service);
 
 /* A hasher process: serves jobs from all workers' descriptors, one at a time, until all are closed or SIGTERM, and
  * answers the exit status. Blocks. Ends with its parent; takes over the process' handling of SIGTERM, SIGINT and

@@ -57,6 +57,8 @@ static void end_job(struct sign_in_job *job, enum sign_in_outcome outcome)
 	send_jobs(service);
 	while ((node = list_take_first(&requests))) {
 		struct sign_in_request *request = CONTAINER_OF(node, struct sign_in_request, link);
+		if (outcome == SIGN_IN_OK)
+			request->login = request->name;
 		request->done(request, outcome);
 	}
 }

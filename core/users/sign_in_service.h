@@ -32,6 +32,7 @@ struct sign_in_job {
 };
 
 struct sign_in_service {
+	struct sign_in_backend backend;
 	struct loop *loop;
 	struct users *users;
 	struct sign_in_cache *cache;

@@ -38,7 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || size > 8192)
 		return 0;
 	struct slice rest = slice_skip(slice_of(data, size), 1);
+	static const unsigned mechanisms[] = { SASL_PLAIN, SASL_LOGIN, SASL_NTLM, SASL_CRAM_MD5 };
+	static uint8_t response[LIMIT_SASL_RESPONSE_BYTES];
 	struct sasl_exchange exchange = { 0 };
+	buffer_init(&exchange.response, response, sizeof response);
 	uint8_t storage[LIMIT_REPLY_BYTES];
 	struct buffer challenge;
 	buffer_init(&challenge, storage, sizeof storage);
@@ -46,14 +49,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice line = take_line(&rest);
 	bool initial = data[0] & 2;
 	enum sasl_status status =
-		sasl_start(&exchange, data[0] & 1 ? SASL_PLAIN : SASL_LOGIN, initial ? &line : NULL, &challenge);
+		sasl_start(&exchange, mechanisms[data[0] >> 2 & 3], initial ? &line : NULL, &challenge);
 	check_base64(line);
-	for (int steps = 0; status == SASL_CHALLENGE && steps < 4; steps++) {
+	for (int steps = 0; (status == SASL_CHALLENGE || status == SASL_RESPONSE) && steps < 4; steps++) {
 		line = take_line(&rest);
 		check_base64(line);
 		status = sasl_step(&exchange, line, &challenge);
 	}
-	ASSERT(status != SASL_CHALLENGE);
+	ASSERT(status != SASL_CHALLENGE || !(exchange.mechanism & SASL_WITH_PASSWORD));
 	if (status == SASL_COMPLETE)
 		check_complete(&exchange);
 	return 0;

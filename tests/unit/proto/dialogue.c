@@ -74,8 +74,25 @@ static enum smtp_action check_path(struct dialogue *dialogue, bool sender, struc
 	return smtp_session_path_checked(&dialogue->session, status, SLICE_LITERAL("here"), out);
 }
 
+/* A mechanism of which only the words are known: "more" is challenged, "ok" is right. The one that has the server begin is
+ * challenged first. */
+static enum smtp_action step(struct dialogue *dialogue, struct buffer *out)
+{
+	const struct sasl_exchange *exchange = &dialogue->exchange;
+	struct slice response = buffer_slice(&exchange->response);
+	if (!exchange->has_response || slice_equal(response, SLICE_LITERAL("more"))) {
+		bool fits = smtp_session_challenge(&dialogue->session, SLICE_LITERAL("go on"), out);
+		ASSERT(fits);
+		return SMTP_CONTINUE;
+	}
+	bool right = slice_equal(response, SLICE_LITERAL("ok"));
+	return smtp_session_sign_in_end(&dialogue->session, right ? SMTP_SIGN_IN_OK : SMTP_SIGN_IN_WRONG, out);
+}
+
 static enum smtp_action verify(struct dialogue *dialogue, struct buffer *out)
 {
+	if (!(dialogue->exchange.mechanism & SASL_WITH_PASSWORD))
+		return step(dialogue, out);
 	struct slice name = sasl_name(&dialogue->exchange);
 	enum smtp_status status = SMTP_SIGN_IN_WRONG;
 	if (slice_equal(name, SLICE_LITERAL("slow")))
@@ -112,6 +129,7 @@ static enum smtp_action act(struct dialogue *dialogue, enum smtp_action action, 
 		break;
 	case SMTP_BEGIN_SIGN_IN:
 		memset(&dialogue->exchange, 0, sizeof dialogue->exchange);
+		buffer_init(&dialogue->exchange.response, dialogue->response, sizeof dialogue->response);
 		return smtp_session_sign_in_begin(session, &dialogue->exchange, line, out);
 	case SMTP_VERIFY_SIGN_IN:
 		return verify(dialogue, out);

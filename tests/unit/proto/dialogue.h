@@ -13,6 +13,7 @@ enum { DIALOGUE_TEXT_BYTES = 64 * 1024, DIALOGUE_INPUT_BYTES = 32 * 1024 };
 struct dialogue {
 	struct smtp_session session;
 	struct sasl_exchange exchange;
+	uint8_t response[LIMIT_SASL_RESPONSE_BYTES];
 	bool closed;
 	bool skipping_line;
 	unsigned messages; /* accepted */

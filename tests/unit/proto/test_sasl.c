@@ -121,12 +121,47 @@ static void mechanisms_have_names_in_any_case(void **state)
 	assert_int_equal(sasl_mechanism_find(SLICE_LITERAL("")), 0);
 }
 
+static void other_mechanisms_are_passed_on(void **state)
+{
+	(void)state;
+	uint8_t storage[8];
+	struct buffer challenge;
+	struct sasl_exchange exchange = { 0 };
+	struct slice initial = SLICE_LITERAL("b2s="), empty = SLICE_LITERAL("=");
+	buffer_init(&challenge, storage, sizeof storage);
+	buffer_init(&exchange.response, (uint8_t[4]){ 0 }, 4);
+
+	assert_int_equal(sasl_start(&exchange, SASL_NTLM, NULL, &challenge), SASL_CHALLENGE);
+	assert_int_equal(challenge.size, 0);
+	assert_int_equal(sasl_start(&exchange, SASL_NTLM, &initial, &challenge), SASL_RESPONSE);
+	assert_true(slice_equal(buffer_slice(&exchange.response), SLICE_LITERAL("ok")) && exchange.has_response);
+	assert_int_equal(sasl_start(&exchange, SASL_EXTERNAL, &empty, &challenge), SASL_RESPONSE);
+	assert_true(exchange.response.size == 0 && exchange.has_response);
+	assert_int_equal(sasl_start(&exchange, SASL_CRAM_MD5, NULL, &challenge), SASL_RESPONSE);
+	assert_false(exchange.has_response);
+	assert_int_equal(sasl_step(&exchange, SLICE_LITERAL(""), &challenge), SASL_RESPONSE);
+	assert_true(exchange.has_response);
+	assert_int_equal(sasl_step(&exchange, SLICE_LITERAL("YWJjZA=="), &challenge), SASL_RESPONSE);
+	assert_int_equal(sasl_step(&exchange, SLICE_LITERAL("YWJjZGU="), &challenge), SASL_TOO_LONG);
+	assert_int_equal(sasl_step(&exchange, SLICE_LITERAL("YW"), &challenge), SASL_BAD_ENCODING);
+	assert_int_equal(sasl_step(&exchange, SLICE_LITERAL("*"), &challenge), SASL_CANCELLED);
+}
+
+static void each_bit_has_a_name(void **state)
+{
+	(void)state;
+	for (unsigned bit = 1; bit < 1U << SASL_MECHANISMS; bit <<= 1)
+		assert_int_equal(sasl_mechanism_find(slice_from_text(sasl_mechanism_name(bit))), bit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exchanges_end_as_the_table_says),
 		cmocka_unit_test(names_and_passwords_have_limits),
 		cmocka_unit_test(mechanisms_have_names_in_any_case),
+		cmocka_unit_test(other_mechanisms_are_passed_on),
+		cmocka_unit_test(each_bit_has_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -369,6 +369,45 @@ static void challenges_are_base64(void **state)
 							   "501 5.0.0 Sign-in cancelled\r\n334 \r\n");
 }
 
+static void other_mechanisms_take_as_many_steps_as_they_like(void **state)
+{
+	(void)state;
+	struct smtp_profile profile = dialogue_profile();
+	profile.mechanisms = SASL_NTLM | SASL_CRAM_MD5 | SASL_EXTERNAL;
+	begin(&profile);
+	dialogue_feed(&dialogue,
+		      SLICE_LITERAL("AUTH NTLM\r\nbW9yZQ==\r\nbW9yZQ==\r\nbm8=\r\nAUTH NTLM bW9yZQ==\r\n*\r\n"
+				    "AUTH CRAM-MD5\r\nb\r\nAUTH CRAM-MD5\r\nb2s=\r\nAUTH NTLM\r\n"));
+	buffer_append_byte(&dialogue.replies, 0);
+	assert_string_equal((char *)dialogue.replies.data,
+			    "334 \r\n334 Z28gb24=\r\n334 Z28gb24=\r\n535 5.7.8 User name or password is wrong\r\n"
+			    "334 Z28gb24=\r\n501 5.0.0 Sign-in cancelled\r\n"
+			    "334 Z28gb24=\r\n501 5.5.2 That is not base64\r\n"
+			    "334 Z28gb24=\r\n235 2.7.0 Signed in\r\n503 5.5.1 Signed in already\r\n");
+}
+
+static void what_can_not_work_is_not_offered(void **state)
+{
+	(void)state;
+	struct smtp_profile profile = dialogue_profile();
+	profile.mechanisms = SASL_NTLM | SASL_PLAIN | SASL_EXTERNAL;
+	begin(&profile);
+	smtp_session_withhold(&dialogue.session, SASL_EXTERNAL | SASL_NTLM);
+	dialogue_feed(&dialogue, SLICE_LITERAL("AUTH EXTERNAL\r\nAUTH NTLM\r\nAUTH PLAIN\r\n*\r\n"));
+	expect_codes("504 5.5.4 | 504 5.5.4 | 334 | 501 5.0.0");
+	smtp_session_withhold(&dialogue.session, 0);
+	dialogue_feed(&dialogue, SLICE_LITERAL("AUTH EXTERNAL =\r\n"));
+	expect_codes("535 5.7.8");
+
+	profile.plaintext_sign_in = true;
+	dialogue_start(&dialogue, &profile, false);
+	dialogue_feed(&dialogue,
+		      SLICE_LITERAL(EHLO "AUTH EXTERNAL\r\nAUTH NTLM\r\n*\r\nSTARTTLS\r\n" EHLO "AUTH EXTERNAL\r\n"));
+	buffer_append_byte(&dialogue.codes, 0);
+	assert_non_null(
+		strstr((char *)dialogue.codes.data, "250 | 538 5.7.11 | 334 | 501 5.0.0 | 220 2.0.0 | 250 | 334"));
+}
+
 /* A line of `size` bytes with its CRLF: `text` and then `fill` as often as needed. */
 static void feed_line(const char *text, uint8_t fill, size_t size)
 {
@@ -516,6 +555,8 @@ int main(void)
 		cmocka_unit_test(dialogues_are_answered_as_the_tables_say),
 		cmocka_unit_test(ehlo_offers_what_works_now),
 		cmocka_unit_test(challenges_are_base64),
+		cmocka_unit_test(other_mechanisms_take_as_many_steps_as_they_like),
+		cmocka_unit_test(what_can_not_work_is_not_offered),
 		cmocka_unit_test(long_lines_are_refused_once),
 		cmocka_unit_test(nul_neither_hides_nor_splits),
 		cmocka_unit_test(a_message_has_a_largest_size),

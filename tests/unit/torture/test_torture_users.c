@@ -144,7 +144,7 @@ static void ask(struct client *client, const char *name, const char *password, u
 						.name = slice_from_text(name),
 						.password = slice_from_text(password),
 						.network = network } };
-	client->answered = sign_in_start(service, &client->request, &client->outcome);
+	client->answered = sign_in_step(sign_in_passwords(service), &client->request, &client->outcome);
 }
 
 static void prepare_service(void *context)
@@ -174,7 +174,7 @@ static void sign_in_many(void *context)
 	}
 	for (unsigned i = 0; i < CLIENTS; i++)
 		ask(&clients[i], names[i % 2], passwords[i % 3], i % 4);
-	sign_in_cancel(service, &clients[CLIENTS - 1].request);
+	sign_in_end(sign_in_passwords(service), &clients[CLIENTS - 1].request);
 	for (unsigned turns = 0; turns < TURNS_MOST / 20; turns++) {
 		turn();
 		answer_jobs();

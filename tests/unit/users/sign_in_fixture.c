@@ -105,7 +105,7 @@ void ask_from(struct fixture *fixture, struct client *client, const char *name, 
 						.name = slice_from_text(name),
 						.password = slice_from_text(password),
 						.network = network } };
-	if (sign_in_start(fixture->service, &client->request, &client->outcome)) {
+	if (sign_in_step(sign_in_passwords(fixture->service), &client->request, &client->outcome)) {
 		client->answered = true;
 		client->order = ++answers;
 	}

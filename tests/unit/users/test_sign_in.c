@@ -190,7 +190,7 @@ static void the_same_login_is_hashed_once(void **state)
 		ask_from(fixture, &clients[i], i % 2 ? "bob" : "BOB", i == 5 ? "other" : "right", i);
 	assert_true(take_job(fixture, &job));
 	assert_string_equal(job.password, "right");
-	sign_in_cancel(fixture->service, &clients[0].request);
+	sign_in_end(sign_in_passwords(fixture->service), &clients[0].request);
 	answer(fixture, job.number, PASSWORD_RIGHT);
 	assert_true(take_job(fixture, &job));
 	assert_string_equal(job.password, "other");
@@ -198,7 +198,7 @@ static void the_same_login_is_hashed_once(void **state)
 	for (size_t i = 1; i < 5; i++)
 		assert_int_equal(await(fixture, &clients[i]), SIGN_IN_OK);
 	assert_false(clients[0].answered || clients[5].answered);
-	sign_in_cancel(fixture->service, &clients[5].request);
+	sign_in_end(sign_in_passwords(fixture->service), &clients[5].request);
 }
 
 static struct client *to_cancel;
@@ -207,9 +207,9 @@ static struct fixture *to_cancel_in;
 static void cancels_another(struct sign_in_request *request, enum sign_in_outcome outcome)
 {
 	client_answered(request, outcome);
-	sign_in_cancel(to_cancel_in->service, &to_cancel->request);
+	sign_in_end(sign_in_passwords(to_cancel_in->service), &to_cancel->request);
 	struct client *client = CONTAINER_OF(request, struct client, request);
-	sign_in_cancel(to_cancel_in->service, &client->request);
+	sign_in_end(sign_in_passwords(to_cancel_in->service), &client->request);
 }
 
 static void who_has_gone_is_not_called(void **state)
@@ -226,9 +226,9 @@ static void who_has_gone_is_not_called(void **state)
 	to_cancel = &same[1];
 	to_cancel_in = fixture;
 	assert_true(take_job(fixture, &job));
-	sign_in_cancel(fixture->service, &in_flight.request);
-	sign_in_cancel(fixture->service, &in_flight.request);
-	sign_in_cancel(fixture->service, &waiting.request);
+	sign_in_end(sign_in_passwords(fixture->service), &in_flight.request);
+	sign_in_end(sign_in_passwords(fixture->service), &in_flight.request);
+	sign_in_end(sign_in_passwords(fixture->service), &waiting.request);
 	answer(fixture, job.number, PASSWORD_RIGHT);
 	answer_next(fixture, PASSWORD_RIGHT);
 	assert_int_equal(await(fixture, &same[0]), SIGN_IN_OK);
@@ -240,7 +240,7 @@ static void who_has_gone_is_not_called(void **state)
 	/* What nobody waits for any more is not remembered: nobody had asked for it at the end. */
 	ask(fixture, &in_flight, "bob", "1");
 	assert_false(in_flight.answered);
-	sign_in_cancel(fixture->service, &in_flight.request);
+	sign_in_end(sign_in_passwords(fixture->service), &in_flight.request);
 }
 
 static void a_full_queue_refuses_who_has_filled_it(void **state)

@@ -1,0 +1,161 @@
+/* A session's sign-in: between the engine, which speaks SMTP, and the back end, which knows what the mechanism says. */
+#include <string.h>
+
+#include "core/server/session_parts.h"
+#include "crypto/secret.h"
+
+static size_t place_of(const struct session *session)
+{
+	return (size_t)(session->server - session->worker->servers);
+}
+
+void session_offer_sign_ins(struct session *session)
+{
+	unsigned able = sign_in_backends_able(&session->worker->backends, place_of(session));
+	smtp_session_withhold(&session->smtp, ~able);
+}
+
+enum smtp_action session_begin_sign_in(struct session *session, struct slice line)
+{
+	struct worker *worker = session->worker;
+	ASSERT(!session->sign_in);
+	struct session_sign_in *sign_in = pool_take(&worker->exchanges);
+	if (sign_in) {
+		memset(sign_in, 0, sizeof *sign_in);
+		sign_in->session = session;
+		sign_in->facts = (struct sign_in_facts){
+			.client = session->peer,
+			.tls = session->stream.tls,
+			.hostname = session->smtp.profile->hostname,
+		};
+		buffer_init(&sign_in->exchange.response, worker->sasl_response, sizeof worker->sasl_response);
+	}
+	session->sign_in = sign_in;
+	return smtp_session_sign_in_begin(&session->smtp, sign_in ? &sign_in->exchange : NULL, line,
+					  session_out(session));
+}
+
+/* --- what was found out --- */
+
+static void log_outcome(struct session *session, enum smtp_status status)
+{
+	const struct session_sign_in *sign_in = session->sign_in;
+	const struct sign_in_request *request = &sign_in->request;
+	struct log_line line;
+	bool done = status == SMTP_SIGN_IN_OK;
+	if (!session_log(session, &line, LOG_INFO, done ? "signed-in" : "sign-in-refused"))
+		return;
+	log_slice(&line, "login", done ? request->login : request->name);
+	log_text(&line, "mechanism", sasl_mechanism_name(sign_in->exchange.mechanism));
+	if (sign_in->backend)
+		log_text(&line, "by", sign_in->backend->class->name);
+	if (request->reason)
+		log_text(&line, done ? "how" : "why", request->reason);
+	if (!done)
+		log_number(&line, "code", smtp_reply_code(status));
+	log_end(&line);
+}
+
+static enum smtp_action leave(struct session *session, enum smtp_status status)
+{
+	struct slice login = session->sign_in->request.login;
+	uint64_t limit = session->server->config->limits.session;
+	if (status == SMTP_SIGN_IN_OK) {
+		session->login = strndup((const char *)login.data, login.size);
+		if (!session->login)
+			status = SMTP_SIGN_IN_UNAVAILABLE;
+	}
+	log_outcome(session, status);
+	if (status == SMTP_SIGN_IN_OK)
+		session->hard_due_ms = limit ? session_now_ms(session) + limit : 0;
+	return smtp_session_sign_in_end(&session->smtp, status, session_out(session));
+}
+
+/* A challenge may be longer than the replies that were reckoned with. There is room for it where nothing waits for the disk; who
+ * hands in a message first and signs in before it is answered may have to come again. */
+static enum smtp_action challenge(struct session *session)
+{
+	struct buffer *bytes = &session->worker->challenge;
+	if (session_out(session) == &session->worker->replies &&
+	    buffer_room(&session->worker->replies) < SMTP_CHALLENGE_ROOM(bytes->size))
+		session_send_replies(session);
+	bool fits = smtp_session_challenge(&session->smtp, buffer_slice(bytes), session_out(session));
+	secret_wipe(bytes->data, bytes->size);
+	return fits ? SMTP_CONTINUE : leave(session, SMTP_SIGN_IN_UNAVAILABLE);
+}
+
+static enum smtp_action answer(struct session *session, enum sign_in_outcome outcome)
+{
+	static const enum smtp_status statuses[] = {
+		[SIGN_IN_OK] = SMTP_SIGN_IN_OK,
+		[SIGN_IN_WRONG] = SMTP_SIGN_IN_WRONG,
+		[SIGN_IN_UNAVAILABLE] = SMTP_SIGN_IN_UNAVAILABLE,
+		[SIGN_IN_MALFORMED] = SMTP_SIGN_IN_MALFORMED,
+	};
+	return outcome == SIGN_IN_CHALLENGE ? challenge(session) : leave(session, statuses[outcome]);
+}
+
+/* --- asking --- */
+
+/* From the loop: the back end has found it out. */
+static void answered(struct sign_in_request *request, enum sign_in_outcome outcome)
+{
+	struct session *session = CONTAINER_OF(request, struct session_sign_in, request)->session;
+	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
+	if (session->ending) {
+		session_release_sign_in(session);
+		return;
+	}
+	session_act(session, answer(session, outcome), SLICE_LITERAL(""));
+	if (session->smtp.state != SMTP_SIGN_IN)
+		session_release_sign_in(session);
+	session_send_replies(session);
+	if (list_is_empty(&session->ready))
+		list_append(&session->worker->ready, &session->ready);
+}
+
+static void fill_request(struct session *session, struct sign_in_request *request, struct sasl_exchange *exchange)
+{
+	buffer_clear(&session->worker->challenge);
+	request->done = answered;
+	request->facts = &session->sign_in->facts;
+	request->network = net_address_network(&session->peer);
+	request->mechanism = exchange->mechanism;
+	request->challenge = &session->worker->challenge;
+	if (exchange->mechanism & SASL_WITH_PASSWORD) {
+		request->name = sasl_name(exchange);
+		request->password = sasl_password(exchange);
+	} else if (exchange->has_response) {
+		request->response = buffer_slice(&exchange->response);
+	} else {
+		request->response = slice_of(NULL, 0);
+	}
+}
+
+enum smtp_action session_verify_sign_in(struct session *session)
+{
+	struct session_sign_in *sign_in = session->sign_in;
+	struct buffer *response = &sign_in->exchange.response;
+	enum sign_in_outcome outcome = SIGN_IN_UNAVAILABLE;
+	sign_in->backend =
+		sign_in_backends_find(&session->worker->backends, place_of(session), sign_in->exchange.mechanism);
+	fill_request(session, &sign_in->request, &sign_in->exchange);
+	bool decided = !sign_in->backend || sign_in_step(sign_in->backend, &sign_in->request, &outcome);
+	secret_wipe(response->data, response->size);
+	if (decided)
+		return answer(session, outcome);
+	session->blocked |= SESSION_BLOCK_SIGN_IN;
+	return SMTP_CONTINUE;
+}
+
+void session_release_sign_in(struct session *session)
+{
+	struct session_sign_in *sign_in = session->sign_in;
+	if (!sign_in)
+		return;
+	if (sign_in->backend)
+		sign_in_end(sign_in->backend, &sign_in->request);
+	secret_wipe(&sign_in->exchange, sizeof sign_in->exchange);
+	pool_give(&session->worker->exchanges, sign_in);
+	session->sign_in = NULL;
+}

@@ -1,0 +1,38 @@
+/* Who verifies what: the back ends of a worker, and which of them serves a mechanism of a server block. */
+#ifndef POSTERN_SERVER_SIGN_IN_BACKENDS_H
+#define POSTERN_SERVER_SIGN_IN_BACKENDS_H
+
+#include "core/base/limits.h"
+#include "core/server/config.h"
+#include "core/users/sign_in.h"
+#include "core/users/users.h"
+#include "proto/sasl.h"
+
+struct sign_in_backends {
+	struct users *users;
+	struct sign_in_service *passwords;
+	struct sign_in_backend *of[LIMIT_SERVERS][SASL_MECHANISMS]; /* by server block and bit; NULL: nobody's */
+};
+
+struct sign_in_backends_settings {
+	struct loop *loop;
+	const struct config *config;
+	const char *users_directory;
+	int hasher_fd; /* taken over */
+};
+
+/* False and `error` otherwise; sign_in_backends_close() then too. */
+MUST_USE bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
+				    struct error *error);
+
+/* All requests have ended before. Of what is zero nothing is closed. */
+void sign_in_backends_close(struct sign_in_backends *backends);
+
+/* NULL: nobody can verify it. `mechanism` is one bit. */
+struct sign_in_backend *sign_in_backends_find(const struct sign_in_backends *backends, size_t server,
+					      unsigned mechanism);
+
+/* SASL_… bits of those that somebody can verify now. */
+unsigned sign_in_backends_able(const struct sign_in_backends *backends, size_t server);
+
+#endif
