@@ -8,6 +8,7 @@
 
 #include "bench/load.h"
 #include "bench/transaction.h"
+#include "core/users/sign_in_client.h"
 #include "proto/smtp_client.h"
 
 enum client_step {
@@ -17,10 +18,8 @@ enum client_step {
 	CLIENT_GREETING,
 	CLIENT_EHLO,
 	CLIENT_STARTTLS,
-	CLIENT_AUTH,          /* LOGIN: waits for the first 334 */
-	CLIENT_AUTH_PASSWORD, /* LOGIN: waits for the second 334 */
-	CLIENT_AUTH_END,      /* waits for the 235 */
-	CLIENT_READY,         /* the scenario's */
+	CLIENT_AUTH,  /* waits for a challenge or the end of it */
+	CLIENT_READY, /* the scenario's */
 	CLIENT_QUIT,
 	CLIENT_CLOSE, /* waits until nothing runs any more */
 };
@@ -38,7 +37,8 @@ struct client {
 	struct list link;   /* load->waiting */
 	struct load *load;
 	const struct login *login; /* NULL: nobody signs in */
-	struct slice unsent;       /* of what client_send() was given */
+	struct sign_in_client sign_in;
+	struct slice unsent; /* of what client_send() was given */
 	struct transaction transaction;
 	int fd; /* while connecting; then the stream's */
 	uint8_t step;

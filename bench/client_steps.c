@@ -14,13 +14,11 @@ enum { CLIENT_COMMAND_BYTES = 2048 }; /* the longest command built here: name an
 static void send_ehlo(struct client *client);
 static void introduced(struct client *client);
 static void auth_answered(struct client *client);
-static void auth_name_answered(struct client *client);
-static void signed_in(struct client *client);
 static void quit_answered(struct client *client);
 
 struct step_row {
 	const char *where;
-	uint8_t good_class; /* of the reply's code */
+	uint8_t good_class; /* of the reply's code; 0: any, `then` looks at it */
 	void (*then)(struct client *client);
 };
 
@@ -31,9 +29,7 @@ static const struct step_row steps[] = {
 	[CLIENT_GREETING] = { "greeting", 2, send_ehlo },
 	[CLIENT_EHLO] = { "EHLO", 2, introduced },
 	[CLIENT_STARTTLS] = { "STARTTLS", 2, client_start_tls },
-	[CLIENT_AUTH] = { "AUTH", 3, auth_answered },
-	[CLIENT_AUTH_PASSWORD] = { "AUTH", 3, auth_name_answered },
-	[CLIENT_AUTH_END] = { "AUTH", 2, signed_in },
+	[CLIENT_AUTH] = { "AUTH", 0, auth_answered },
 	[CLIENT_READY] = { "ready" },
 	[CLIENT_QUIT] = { "QUIT", 2, quit_answered },
 	[CLIENT_CLOSE] = { "close" },
@@ -74,35 +70,46 @@ void client_quit(struct client *client)
 
 static void sign_in(struct client *client)
 {
-	uint8_t storage[CLIENT_COMMAND_BYTES];
-	struct buffer out;
+	uint8_t initial_storage[CLIENT_COMMAND_BYTES], storage[CLIENT_COMMAND_BYTES];
+	struct buffer initial, out;
+	struct error error;
+	bool given;
+	buffer_init(&initial, initial_storage, sizeof initial_storage);
 	buffer_init(&out, storage, sizeof storage);
-	bool plain = client->load->options->mechanism == SASL_PLAIN;
-	bool built = plain ? smtp_client_auth_plain(&out, client->login->name, client->login->password)
-			   : smtp_client_auth_login(&out);
+	client->sign_in = (struct sign_in_client){
+		.mechanism = (unsigned)client->load->options->mechanism,
+		.name = client->login->name,
+		.password = client->login->password,
+		.tls = client->stream.tls,
+	};
 	client->phase_ns = load_clock_ns();
-	send_command(client, plain ? CLIENT_AUTH_END : CLIENT_AUTH, &out, built);
+	bool built = sign_in_client_begin(&client->sign_in, &initial, &given, &error);
+	struct slice response = buffer_slice(&initial);
+	built = built &&
+		smtp_client_auth(&out, sasl_mechanism_name(client->sign_in.mechanism), given ? &response : NULL);
+	send_command(client, CLIENT_AUTH, &out, built);
+	secret_wipe(initial_storage, initial.size);
 	secret_wipe(storage, out.size);
 }
 
-static void send_response(struct client *client, enum client_step step, struct slice response)
+static void answer_challenge(struct client *client)
 {
-	uint8_t storage[CLIENT_COMMAND_BYTES];
-	struct buffer out;
+	uint8_t challenge_storage[LIMIT_CLIENT_LINE_BYTES], response_storage[CLIENT_COMMAND_BYTES],
+		storage[CLIENT_COMMAND_BYTES];
+	struct buffer challenge, response, out;
+	struct error error;
+	buffer_init(&challenge, challenge_storage, sizeof challenge_storage);
+	buffer_init(&response, response_storage, sizeof response_storage);
 	buffer_init(&out, storage, sizeof storage);
-	bool built = smtp_client_response(&out, response);
-	send_command(client, step, &out, built);
-	secret_wipe(storage, out.size);
-}
-
-static void auth_answered(struct client *client)
-{
-	send_response(client, CLIENT_AUTH_PASSWORD, client->login->name);
-}
-
-static void auth_name_answered(struct client *client)
-{
-	send_response(client, CLIENT_AUTH_END, client->login->password);
+	if (!smtp_client_challenge(&client->reply, &challenge)) {
+		client_fail(client, NULL, "a challenge that is not base64");
+	} else if (!sign_in_client_answer(&client->sign_in, buffer_slice(&challenge), &response, &error)) {
+		client_fail(client, NULL, error.text);
+	} else {
+		send_command(client, CLIENT_AUTH, &out, smtp_client_response(&out, buffer_slice(&response)));
+		secret_wipe(storage, out.size);
+	}
+	secret_wipe(response_storage, response.size);
 }
 
 static void be_ready(struct client *client)
@@ -120,8 +127,24 @@ static void be_ready(struct client *client)
 
 static void signed_in(struct client *client)
 {
+	bool content = sign_in_client_is_content(&client->sign_in);
+	sign_in_client_end(&client->sign_in);
+	if (!content) {
+		client_fail(client, NULL, "the server has not proved that it knows the password");
+		return;
+	}
 	load_record(client->load, PHASE_SIGN_IN, client->phase_ns, load_woken_ns(client->load));
 	be_ready(client);
+}
+
+static void auth_answered(struct client *client)
+{
+	if (client->reply.code == 334)
+		answer_challenge(client);
+	else if (client->reply.code / 100 == 2)
+		signed_in(client);
+	else
+		client_fail_reply(client, NULL);
 }
 
 /* --- from the greeting to EHLO's reply --- */
@@ -182,7 +205,7 @@ void client_take_reply(struct client *client)
 	const struct step_row *row = &steps[client->step];
 	if (client->step == CLIENT_READY)
 		client->load->scenario->reply(client);
-	else if (row->then && client->reply.code / 100 == row->good_class)
+	else if (row->then && (row->good_class == 0 || client->reply.code / 100 == row->good_class))
 		row->then(client);
 	else if (row->then)
 		client_fail_reply(client, NULL);

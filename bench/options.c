@@ -45,7 +45,11 @@ struct option_row {
 
 #define AT(field) offsetof(struct options, field)
 
-static const struct option_choice mechanisms[] = { { "PLAIN", SASL_PLAIN }, { "LOGIN", SASL_LOGIN }, { NULL, 0 } };
+static const struct option_choice mechanisms[] = { { "PLAIN", SASL_PLAIN },
+						   { "LOGIN", SASL_LOGIN },
+						   { "OAUTHBEARER", SASL_OAUTHBEARER },
+						   { "XOAUTH2", SASL_XOAUTH2 },
+						   { NULL, 0 } };
 static const struct option_choice versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL, 0 } };
 static const struct option_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL, 0 }
@@ -68,7 +72,8 @@ static const struct option_row rows[] = {
 	{ "--user", "NAME", "sign in as", LOADS, OPTION_TEXT, AT(user) },
 	{ "--password", "TEXT", "its password", LOADS, OPTION_TEXT, AT(password) },
 	{ "--users", "FILE", "lines of name:password, taken in turn", LOADS, OPTION_TEXT, AT(users) },
-	{ "--mechanism", "PLAIN|LOGIN", "default PLAIN", LOADS, OPTION_CHOICE, AT(mechanism), 0, 0, mechanisms },
+	{ "--mechanism", "NAME", "PLAIN (default), LOGIN, OAUTHBEARER or XOAUTH2 (the password is the token)", LOADS,
+	  OPTION_CHOICE, AT(mechanism), 0, 0, mechanisms },
 	{ "--from", "ADDRESS", "sender (default sender@example.org)", SENDERS, OPTION_TEXT, AT(from) },
 	{ "--rcpt", "ADDRESS", "recipient (default recipient@example.org)", SENDERS, OPTION_TEXT, AT(recipient) },
 	{ "--recipients", "N", "a message; the others are local+2@domain, … (default 1)", SENDERS, OPTION_NUMBER,

@@ -51,7 +51,7 @@ struct options {
 	const char *user;
 	const char *password;
 	const char *users;  /* file */
-	uint64_t mechanism; /* SASL_PLAIN or SASL_LOGIN */
+	uint64_t mechanism; /* a SASL_… bit */
 
 	/* what */
 	const char *from;

@@ -64,38 +64,29 @@ bool smtp_client_ehlo(struct buffer *out, struct slice name)
 
 /* --- sign-in --- */
 
-bool smtp_client_auth_plain(struct buffer *out, struct slice name, struct slice password)
+bool smtp_client_auth(struct buffer *out, const char *mechanism, const struct slice *initial)
 {
 	size_t start = out->size;
 	bool overflow = out->overflow;
-	if (name.size > LIMIT_LOGIN_NAME_BYTES || password.size > LIMIT_PASSWORD_BYTES ||
-	    slice_find(name, 0) != name.size || slice_find(password, 0) != password.size)
-		return false;
-	uint8_t storage[LIMIT_LOGIN_NAME_BYTES + LIMIT_PASSWORD_BYTES + 2];
-	struct buffer message;
-	buffer_init(&message, storage, sizeof storage);
-	buffer_append_byte(&message, 0);
-	buffer_append(&message, name);
-	buffer_append_byte(&message, 0);
-	buffer_append(&message, password);
-
-	buffer_append_text(out, "AUTH PLAIN ");
-	base64_encode(out, buffer_slice(&message));
+	buffer_append_text(out, "AUTH ");
+	buffer_append_text(out, mechanism);
+	if (initial)
+		buffer_append_byte(out, ' ');
+	/* An empty one is written so (RFC 4954 §4). */
+	if (initial && initial->size == 0)
+		buffer_append_byte(out, '=');
+	else if (initial && !base64_encode(out, *initial))
+		out->overflow = true;
 	buffer_append_text(out, "\r\n");
-	explicit_bzero(storage, sizeof storage);
 	return commit(out, start, overflow);
-}
-
-bool smtp_client_auth_login(struct buffer *out)
-{
-	return smtp_client_command(out, "AUTH LOGIN");
 }
 
 bool smtp_client_response(struct buffer *out, struct slice response)
 {
 	size_t start = out->size;
 	bool overflow = out->overflow;
-	base64_encode(out, response);
+	if (!base64_encode(out, response))
+		out->overflow = true;
 	buffer_append_text(out, "\r\n");
 	return commit(out, start, overflow);
 }

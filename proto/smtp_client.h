@@ -44,6 +44,7 @@ struct smtp_client_reply {
 	bool complete;      /* private: the next byte starts a new reply */
 	uint8_t text
 		[LIMIT_CLIENT_TEXT_BYTES]; /* the first line's, without code and enhanced status, cut; controls are "?" */
+	uint16_t last_line_size;           /* private: of the line that was read last and still stands in `line` */
 	uint8_t line[LIMIT_CLIENT_LINE_BYTES]; /* private: the line that is coming in; what is longer is dropped */
 };
 
@@ -58,6 +59,9 @@ enum smtp_client_status {
 MUST_USE enum smtp_client_status smtp_client_read(struct smtp_client_reply *reply, struct slice input,
 						  size_t *consumed);
 
+/* Appends what a 334 challenges with, decoded. False: the reply is none, or not base64, or too long. */
+MUST_USE bool smtp_client_challenge(const struct smtp_client_reply *reply, struct buffer *challenge);
+
 static inline struct slice smtp_client_reply_text(const struct smtp_client_reply *reply)
 {
 	return slice_of(reply->text, reply->text_size);
@@ -69,11 +73,8 @@ static inline struct slice smtp_client_reply_text(const struct smtp_client_reply
 bool smtp_client_command(struct buffer *out, const char *verb);
 bool smtp_client_ehlo(struct buffer *out, struct slice name);
 
-/* AUTH PLAIN with its initial response: one command, no challenge. Name and password are LIMIT_LOGIN_NAME_BYTES and
- * LIMIT_PASSWORD_BYTES at most, without NUL. */
-bool smtp_client_auth_plain(struct buffer *out, struct slice name, struct slice password);
-/* AUTH LOGIN; after each 334 one smtp_client_response(): the name, then the password. */
-bool smtp_client_auth_login(struct buffer *out);
+/* AUTH; `initial` is not encoded, NULL: none. */
+bool smtp_client_auth(struct buffer *out, const char *mechanism, const struct slice *initial);
 /* A line of base64: the answer to a 334. */
 bool smtp_client_response(struct buffer *out, struct slice response);
 

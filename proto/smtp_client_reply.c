@@ -1,4 +1,5 @@
 /* A server's replies, read as their bytes come; see smtp_client.h. */
+#include "proto/base64.h"
 #include "proto/sasl.h"
 #include "proto/smtp_client.h"
 
@@ -161,6 +162,7 @@ enum smtp_client_status smtp_client_read(struct smtp_client_reply *reply, struct
 		if (line.size && line.data[line.size - 1] == '\r')
 			line.size--;
 		status = read_line(reply, line);
+		reply->last_line_size = (uint16_t)line.size;
 		reply->line_size = 0;
 	}
 	*consumed = input.size - rest.size;
@@ -169,4 +171,13 @@ enum smtp_client_status smtp_client_read(struct smtp_client_reply *reply, struct
 		status = SMTP_CLIENT_MALFORMED;
 	reply->complete = status == SMTP_CLIENT_REPLY;
 	return status;
+}
+
+bool smtp_client_challenge(const struct smtp_client_reply *reply, struct buffer *challenge)
+{
+	static const size_t words = sizeof "334 " - 1;
+	if (reply->code != 334 || reply->lines != 1 || reply->last_line_size == sizeof reply->line)
+		return false;
+	struct slice text = slice_of(reply->line, reply->last_line_size);
+	return base64_decode(challenge, slice_skip(text, text.size < words ? text.size : words)) == BASE64_OK;
 }

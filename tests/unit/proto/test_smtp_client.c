@@ -176,9 +176,9 @@ static void commands_are_built_whole(void **state)
 	struct smtp_client_mail null = { .size_bytes = 0 };
 	expect(smtp_client_command(fresh(), "NOOP"), "NOOP\r\n");
 	expect(smtp_client_ehlo(fresh(), SLICE_LITERAL("[192.0.2.1]")), "EHLO [192.0.2.1]\r\n");
-	expect(smtp_client_auth_plain(fresh(), SLICE_LITERAL("user"), SLICE_LITERAL("secret")),
-	       "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
-	expect(smtp_client_auth_login(fresh()), "AUTH LOGIN\r\n");
+	expect(smtp_client_auth(fresh(), "PLAIN", &SLICE_LITERAL("\0user\0secret")), "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	expect(smtp_client_auth(fresh(), "EXTERNAL", &SLICE_LITERAL("")), "AUTH EXTERNAL =\r\n");
+	expect(smtp_client_auth(fresh(), "LOGIN", NULL), "AUTH LOGIN\r\n");
 	expect(smtp_client_response(fresh(), SLICE_LITERAL("user")), "dXNlcg==\r\n");
 	expect(smtp_client_mail(fresh(), &mail), "MAIL FROM:<a@b>\r\n");
 	expect(smtp_client_mail(fresh(), &full), "MAIL FROM:<\"a b>\"@c> SIZE=12 BODY=8BITMIME SMTPUTF8\r\n");
@@ -186,6 +186,27 @@ static void commands_are_built_whole(void **state)
 	expect(smtp_client_rcpt(fresh(), SLICE_LITERAL("c@d")), "RCPT TO:<c@d>\r\n");
 	expect(smtp_client_bdat(fresh(), 100, false), "BDAT 100\r\n");
 	expect(smtp_client_bdat(fresh(), 0, true), "BDAT 0 LAST\r\n");
+}
+
+static void challenges_are_decoded(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *challenge; /* NULL: it is none */
+	} rows[] = {
+		{ "334 Z28gb24=\r\n", "go on" }, { "334 \r\n", "" },           { "334\r\n", "" },
+		{ "334 go on\r\n", NULL },       { "235 Z28gb24=\r\n", NULL }, { "334-Z28=\r\n334 Z28=\r\n", NULL },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct smtp_client_reply reply = { 0 };
+		size_t consumed;
+		struct buffer *challenge = fresh();
+		assert_int_equal(smtp_client_read(&reply, slice_from_text(rows[i].text), &consumed), SMTP_CLIENT_REPLY);
+		assert_int_equal(smtp_client_challenge(&reply, challenge), rows[i].challenge != NULL);
+		if (rows[i].challenge)
+			assert_true(slice_equal(buffer_slice(challenge), slice_from_text(rows[i].challenge)));
+	}
 }
 
 static void nothing_is_injected(void **state)
@@ -211,7 +232,6 @@ static void nothing_is_injected(void **state)
 	assert_false(smtp_client_ehlo(&out, SLICE_LITERAL("")));
 	assert_false(smtp_client_ehlo(&out, SLICE_LITERAL("a b")));
 	assert_false(smtp_client_ehlo(&out, SLICE_LITERAL("a\r\nQUIT")));
-	assert_false(smtp_client_auth_plain(&out, SLICE_LITERAL("a\0b"), SLICE_LITERAL("c")));
 	assert_int_equal(out.size, 0);
 }
 
@@ -225,7 +245,9 @@ static void what_does_not_fit_is_not_there(void **state)
 		assert_int_equal(out.size, 0);
 	}
 	buffer_init(&out, storage, 10);
-	assert_false(smtp_client_auth_plain(&out, SLICE_LITERAL("a"), SLICE_LITERAL("b")));
+	assert_false(smtp_client_auth(&out, "PLAIN", &SLICE_LITERAL("a")));
+	buffer_init(&out, storage, 3);
+	assert_false(smtp_client_response(&out, SLICE_LITERAL("a")));
 	assert_false(smtp_client_whole_text(&out, SLICE_LITERAL("longer\r\n")));
 	assert_int_equal(out.size, 0);
 }
@@ -285,6 +307,7 @@ int main(void)
 		cmocka_unit_test(replies_have_bounds),
 		cmocka_unit_test(ehlo_says_what_is_offered),
 		cmocka_unit_test(commands_are_built_whole),
+		cmocka_unit_test(challenges_are_decoded),
 		cmocka_unit_test(nothing_is_injected),
 		cmocka_unit_test(what_does_not_fit_is_not_there),
 		cmocka_unit_test(text_is_stuffed_in_any_pieces),
