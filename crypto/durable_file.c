@@ -45,8 +45,20 @@ static bool publish(const char *temporary, const char *path, enum durable_file_e
 	return link(temporary, path) == 0 && unlink(temporary) == 0;
 }
 
+static bool make_ready(int fd, mode_t mode, struct slice bytes, const struct durable_file_owner *owner)
+{
+	return write_all(fd, bytes) && (!owner || fchown(fd, owner->user, owner->group) == 0) &&
+	       fchmod(fd, mode) == 0 && fsync(fd) == 0;
+}
+
 bool durable_file_write(const char *path, mode_t mode, struct slice bytes, enum durable_file_existing existing,
 			struct error *error)
+{
+	return durable_file_write_for(path, mode, bytes, existing, NULL, error);
+}
+
+bool durable_file_write_for(const char *path, mode_t mode, struct slice bytes, enum durable_file_existing existing,
+			    const struct durable_file_owner *owner, struct error *error)
 {
 	char temporary[PATH_MAX];
 	int size = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
@@ -55,7 +67,7 @@ bool durable_file_write(const char *path, mode_t mode, struct slice bytes, enum 
 	int fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return error_set_errno(error, errno, "cannot write %s", path);
-	bool done = write_all(fd, bytes) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
+	bool done = make_ready(fd, mode, bytes, owner);
 	done = done && publish(temporary, path, existing) && sync_directory_of(path);
 	int code = errno;
 	close(fd);

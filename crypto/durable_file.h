@@ -14,4 +14,13 @@ enum durable_file_existing { DURABLE_FILE_REPLACE, DURABLE_FILE_KEEP };
 MUST_USE bool durable_file_write(const char *path, mode_t mode, struct slice bytes, enum durable_file_existing existing,
 				 struct error *error);
 
+/* As that, and the file then belongs to `owner`; NULL: to who writes it. */
+struct durable_file_owner {
+	uid_t user;
+	gid_t group;
+};
+MUST_USE bool durable_file_write_for(const char *path, mode_t mode, struct slice bytes,
+				     enum durable_file_existing existing, const struct durable_file_owner *owner,
+				     struct error *error);
+
 #endif

@@ -63,6 +63,16 @@ static bool read_certificates(BIO *bio, STACK_OF(X509) * chain, const char *file
 	return true;
 }
 
+bool key_pair_parse_chain(struct key_pair *pair, struct slice pem, const char *what, struct error *error)
+{
+	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
+	pair->chain = sk_X509_new_null();
+	bool done = bio && pair->chain ? read_certificates(bio, pair->chain, what, error)
+				       : error_set(error, "certificate %s: out of memory", what);
+	BIO_free(bio);
+	return done;
+}
+
 bool key_pair_read_chain(struct key_pair *pair, const char *certificate_file, struct error *error)
 {
 	BIO *bio = open_file(certificate_file, "certificate", error);
@@ -93,8 +103,8 @@ bool key_pair_read_key(struct key_pair *pair, const char *key_file, struct error
 	if (!pair->key)
 		return error_set(error, "key %s: it is damaged (%s)", key_file, reason);
 	int kind = EVP_PKEY_id(pair->key);
-	if (kind != EVP_PKEY_EC && kind != EVP_PKEY_RSA)
-		return error_set(error, "key %s: neither an EC nor an RSA key", key_file);
+	if (kind != EVP_PKEY_EC && kind != EVP_PKEY_RSA && kind != EVP_PKEY_ED25519)
+		return error_set(error, "key %s: neither an EC, an RSA nor an Ed25519 key", key_file);
 	return true;
 }
 
