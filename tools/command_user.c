@@ -1,5 +1,5 @@
-/* `postern user`: who may sign in. The call and its actions; each action is in user_change.c, user_list.c or
- * user_import.c. */
+/* `postern user`: who may sign in. The call and its actions; each action is in user_change.c, user_list.c,
+ * user_import.c or user_test.c. */
 #include "tools/command_user.h"
 
 #include <errno.h>
@@ -18,7 +18,8 @@ static const char usage[] = "usage: postern user add|passwd [-c FILE] [--passwor
 			    "       postern user list [-c FILE] [--json] [PATTERN]\n"
 			    "       postern user show [-c FILE] [--json] NAME\n"
 			    "       postern user import [-c FILE] [--replace] [--clear] FILE\n"
-			    "       postern user export [-c FILE]\n";
+			    "       postern user export [-c FILE]\n"
+			    "       postern user test [-c FILE] [--json] [--password-stdin] NAME\n";
 
 static void print_help(void)
 {
@@ -37,6 +38,9 @@ static void print_help(void)
 	     "behind\n"
 	     "         lines that are wrong and tells them. A HASH is what export prints, $argon2id$...\n"
 	     "export   prints NAME:HASH lines; the hash of who is disabled begins with !\n"
+	     "test     asks for the password and signs in to the running server, on one listener of each server block, "
+	     "with\n"
+	     "         each mechanism offered; done when all that could be tried worked\n"
 	     "\n"
 	     "-c FILE           the configuration; without it the embedded default in ./postern-data\n"
 	     "--password-stdin  reads the password from standard input, one line\n"
@@ -111,6 +115,7 @@ static const struct action {
 	{ "show", user_show, "name", true, NULL, MAY_JSON },
 	{ "import", user_import, "file", true, NULL, MAY_REPLACE | MAY_CLEAR },
 	{ "export", user_export, NULL, false, NULL, 0 },
+	{ "test", user_test, "name", true, NULL, MAY_JSON | MAY_STDIN },
 };
 
 static const struct option options[] = {

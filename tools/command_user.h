@@ -40,6 +40,7 @@ int user_revoke(const struct user_request *request);
 int user_list(const struct user_request *request);
 int user_show(const struct user_request *request);
 int user_export(const struct user_request *request);
+int user_test(const struct user_request *request);
 int user_import(const struct user_request *request);
 
 #endif

@@ -152,12 +152,32 @@ static bool ask_twice(int terminal, const char *name, struct password_input *pas
 	return same;
 }
 
-bool password_ask(const char *name, struct password_input *password, struct error *error)
+static int open_terminal(struct error *error)
 {
 	int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (terminal < 0)
-		return error_set(error, "there is no terminal to ask for the password; use --password-stdin");
+		error_set(error, "there is no terminal to ask for the password; use --password-stdin");
+	return terminal;
+}
+
+bool password_ask(const char *name, struct password_input *password, struct error *error)
+{
+	int terminal = open_terminal(error);
+	if (terminal < 0)
+		return false;
 	bool asked = ask_twice(terminal, name, password, error);
+	close(terminal);
+	return asked;
+}
+
+bool password_ask_once(const char *name, struct password_input *password, struct error *error)
+{
+	char question[LIMIT_LOGIN_NAME_BYTES + 32];
+	int terminal = open_terminal(error);
+	if (terminal < 0)
+		return false;
+	snprintf(question, sizeof question, "Password of %s: ", name);
+	bool asked = ask(terminal, question, password, error);
 	close(terminal);
 	return asked;
 }

@@ -15,6 +15,9 @@ struct password_input {
  * is no terminal, the two differ, or it is no password (empty, too long). The caller wipes. */
 MUST_USE bool password_ask(const char *name, struct password_input *password, struct error *error);
 
+/* Asks for the one that somebody has, once. */
+MUST_USE bool password_ask_once(const char *name, struct password_input *password, struct error *error);
+
 /* The one line that comes from standard input. False when there are more, or it is no password. The caller wipes. */
 MUST_USE bool password_read(struct password_input *password, struct error *error);
 

@@ -1,6 +1,8 @@
 """`postern user` beside a running server: what it changes counts at once."""
 
+import json
 import pathlib
+import re
 import resource
 
 import pytest
@@ -65,6 +67,23 @@ def test_import_and_export(server, make_server, tmp_path):
     other.start()
     assert sign_in(other, "dora", "secret one") == 235
     assert sign_in(other, postern.USER, postern.PASSWORD) == 235
+
+
+def test_signing_in_to_the_running_server(make_server):
+    server = make_server()
+    server.add_user("bob", "right one")
+    done = server.run("user", "test", "bob", "--password-stdin", stdin="right one\n")
+    assert done.returncode == 2 and "connecting to" in done.stderr, done
+    server.start()
+    done = server.run("user", "test", "bob", "--password-stdin", stdin="right one\n")
+    assert done.returncode == 0, done
+    for mechanism in ("PLAIN", "LOGIN"):
+        assert re.search(rf" {mechanism} +signed in: 235 2\.7\.0 ", done.stdout), done.stdout
+    done = server.run("user", "test", "bob", "--password-stdin", "--json", stdin="wrong one\n")
+    assert done.returncode == 1
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {(each["mechanism"], each["outcome"]) for each in outcomes} >= {("PLAIN", "refused"), ("LOGIN", "refused")}
+    assert "wrong one" not in done.stdout + server.log()
 
 
 def test_utf8_names_and_passwords(server):
