@@ -118,7 +118,8 @@ static int set_password(const struct user_request *request, enum users_status ex
 	if (status != expected)
 		status = status == USERS_OK ? USERS_EXISTS : status;
 	else if (get_hash(request, hash, &error))
-		status = users_put(users, name, hash, expected == USERS_OK, &error);
+		status = users_put(users, name, &(struct user_credentials){ .hash = hash }, expected == USERS_OK,
+				   &error);
 	else
 		status = USERS_FAILED;
 	int exit_status = report(users, request->operand, status, done, &error);

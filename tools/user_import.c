@@ -155,8 +155,9 @@ static bool store(struct import *import, const struct pending *pending, struct e
 		tell_wrong(import, pending->line, "no memory to hash the password (64 MiB are needed)");
 		return true;
 	}
-	enum users_status status = pending->is_password ? users_put(import->users, name, pending->hash, replace, error)
-							: users_restore(import->users, name, pending->hash,
+	struct user_credentials credentials = { .hash = pending->hash };
+	enum users_status status = pending->is_password ? users_put(import->users, name, &credentials, replace, error)
+							: users_restore(import->users, name, &credentials,
 									pending->disabled, replace, error);
 	if (status == USERS_OK) {
 		import->imported++;

@@ -59,6 +59,7 @@ enum {
 	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
 	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
+	LIMIT_SCRAM_SALT_BYTES = 64, /* of keys from elsewhere; our own have 16 */
 
 	/* --- user database --- */
 	LIMIT_USER_GRANTS = 64, /* addresses and domains that one login may send as, beside its name */

@@ -47,7 +47,8 @@ static bool make_user(const struct config *config, struct first_start *first, st
 		secret_random_text(first->password, sizeof first->password - 1);
 		good = password_hash(hash, slice_from_text(first->password)) ||
 		       error_set(error, "no memory to hash a password (64 MiB are needed)");
-		good = good && users_put(users, name, hash, false, error) == USERS_OK;
+		good = good &&
+		       users_put(users, name, &(struct user_credentials){ .hash = hash }, false, error) == USERS_OK;
 		first->made_user = good;
 	}
 	users_close(users);

@@ -202,15 +202,15 @@ static void packet_sent(struct loop_op *op, const struct loop_completion *comple
 	send_jobs(service);
 }
 
-/* Whose hash it is has one of the costs; the hasher is to spend the others too. Where nobody may sign in, the hash becomes
- * one of the first cost that nothing matches. */
+/* Whose hash it is has one of the costs; the hasher is to spend the others too. Where nobody may sign in, or not by
+ * what hashers verify, the hash becomes one of the first cost that nothing matches. */
 static bool find_costs(struct sign_in_service *service, struct user_record *record, struct hasher_job *content)
 {
 	struct users_costs costs;
 	struct password_cost own;
 	if (!users_costs(service->users, &costs))
 		return false;
-	if (record->version == 0)
+	if (record->version == 0 || record->hash[0] == 0)
 		password_nobodys_hash(record->hash, &costs.rows[0].cost);
 	bool valid = password_cost_of(record->hash, &own);
 	for (unsigned i = 0; i < costs.count; i++)

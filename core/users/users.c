@@ -199,9 +199,20 @@ enum users_status users_store_entry(struct users *users, struct slice key, struc
 	return USERS_FAILED;
 }
 
+static void set_credentials(struct user_record *record, const struct user_credentials *credentials)
+{
+	const char *hash = credentials->hash ? credentials->hash : "";
+	bool fits = slice_to_text(slice_from_text(hash), record->hash, sizeof record->hash);
+	ASSERT(fits);
+	record->scram = credentials->scram ? *credentials->scram : (struct scram_keys){ 0 };
+	record->has_nt = credentials->nt_sealed != NULL;
+	if (record->has_nt)
+		memcpy(record->nt_sealed, credentials->nt_sealed, sizeof record->nt_sealed);
+}
+
 /* `disabled` NULL: as it was, and not for who is new. */
-static enum users_status put_step(struct users *users, struct slice name, const char *hash, const bool *disabled,
-				  bool replace, struct error *error)
+static enum users_status put_step(struct users *users, struct slice name, const struct user_credentials *credentials,
+				  const bool *disabled, bool replace, struct error *error)
 {
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
 	struct slice key = users_fold_name(folded, name);
@@ -216,35 +227,35 @@ static enum users_status put_step(struct users *users, struct slice name, const 
 		users_costs_remove(&costs, entry.record.hash);
 	else
 		entry = (struct users_entry){ .name = name };
-	if (!users_costs_add(&costs, hash))
+	set_credentials(&entry.record, credentials);
+	if (!users_costs_add(&costs, entry.record.hash))
 		return USERS_TOO_MANY_COSTS;
 	users->costs = costs;
 	if (disabled)
 		entry.record.disabled = *disabled;
-	bool fits = slice_to_text(slice_from_text(hash), entry.record.hash, sizeof entry.record.hash);
-	ASSERT(fits);
 	return users_store_entry(users, key, &entry, error);
 }
 
-static enum users_status put(struct users *users, struct slice name, const char *hash, const bool *disabled,
-			     bool replace, struct error *error)
+static enum users_status put(struct users *users, struct slice name, const struct user_credentials *credentials,
+			     const bool *disabled, bool replace, struct error *error)
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
 	if (!users_change_begin(users, error))
 		return USERS_FAILED;
-	return users_change_end(users, put_step(users, name, hash, disabled, replace, error), error);
+	return users_change_end(users, put_step(users, name, credentials, disabled, replace, error), error);
 }
 
-enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace, struct error *error)
+enum users_status users_put(struct users *users, struct slice name, const struct user_credentials *credentials,
+			    bool replace, struct error *error)
 {
-	return put(users, name, hash, NULL, replace, error);
+	return put(users, name, credentials, NULL, replace, error);
 }
 
-enum users_status users_restore(struct users *users, struct slice name, const char *hash, bool disabled, bool replace,
-				struct error *error)
+enum users_status users_restore(struct users *users, struct slice name, const struct user_credentials *credentials,
+				bool disabled, bool replace, struct error *error)
 {
-	return put(users, name, hash, &disabled, replace, error);
+	return put(users, name, credentials, &disabled, replace, error);
 }
 
 static enum users_status disable_step(struct users *users, struct slice name, bool disabled, struct error *error)

@@ -10,11 +10,18 @@
 #include "core/base/limits.h"
 #include "core/base/slice.h"
 #include "crypto/password.h"
+#include "crypto/scram_keys.h"
 
 struct users;
 
+/* The NT hash for NTLM as it is stored: nonce, tag and 16 bytes, sealed with a key that lies elsewhere. */
+enum { USERS_NT_SEALED_BYTES = 24 + 16 + 16 };
+
 struct user_record {
-	char hash[LIMIT_HASH_TEXT_BYTES]; /* argon2id text */
+	char hash[LIMIT_HASH_TEXT_BYTES]; /* argon2id text; empty: there is none */
+	struct scram_keys scram;          /* of 0 iterations: there are none */
+	bool has_nt;
+	uint8_t nt_sealed[USERS_NT_SEALED_BYTES];
 	uint64_t version;
 	int64_t changed_unix_us;
 	bool disabled;
@@ -69,18 +76,25 @@ MUST_USE enum users_status users_find_written(struct users *users, struct slice 
  * read: why is in the log. */
 MUST_USE bool users_costs(struct users *users, struct users_costs *costs);
 
+/* What is kept of a password. All of it is of one password, so they are only set together. */
+struct user_credentials {
+	const char *hash;               /* one that password_hash_is_valid() takes; NULL: none */
+	const struct scram_keys *scram; /* NULL: none */
+	const uint8_t *nt_sealed;       /* USERS_NT_SEALED_BYTES; NULL: none */
+};
+
 /* Changes. When one has returned, every later lookup in any process sees it; while it is being stored lookups see the
  * state before or after it, one now and the other then. */
 
 /* `replace` false: USERS_EXISTS when it is there. Who is there keeps the name as it was given first, and stays disabled
- * if so. `hash` is one that password_hash_is_valid() takes. USERS_TOO_MANY_COSTS: its cost would be one more than
- * LIMIT_HASH_COSTS; never for the usual cost. */
-MUST_USE enum users_status users_put(struct users *users, struct slice name, const char *hash, bool replace,
-				     struct error *error);
+ * if so. USERS_TOO_MANY_COSTS: the hash's cost would be one more than LIMIT_HASH_COSTS; never for the usual cost. */
+MUST_USE enum users_status users_put(struct users *users, struct slice name, const struct user_credentials *credentials,
+				     bool replace, struct error *error);
 
 /* The same with the state as well: for restoring what users_walk() gave. */
-MUST_USE enum users_status users_restore(struct users *users, struct slice name, const char *hash, bool disabled,
-					 bool replace, struct error *error);
+MUST_USE enum users_status users_restore(struct users *users, struct slice name,
+					 const struct user_credentials *credentials, bool disabled, bool replace,
+					 struct error *error);
 
 MUST_USE enum users_status users_remove(struct users *users, struct slice name, struct error *error);
 MUST_USE enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled,

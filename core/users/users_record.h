@@ -11,10 +11,16 @@
 enum {
 	USERS_LAYOUT = 1,
 	USERS_LAYOUT_GRANTS = 2, /* grants stand behind the hash */
+	USERS_LAYOUT_KEYS = 3,   /* between them SCRAM's keys and the sealed NT hash, as the flags say */
 	USERS_FLAG_DISABLED = 1,
-	/* layout, flags, version, time, name and hash behind a byte each for their sizes, and grants */
-	USERS_VALUE_BYTES =
-		1 + 1 + 8 + 8 + 1 + LIMIT_LOGIN_NAME_BYTES + 1 + LIMIT_HASH_TEXT_BYTES + USERS_GRANTS_MOST_BYTES,
+	USERS_FLAG_SCRAM = 2,
+	USERS_FLAG_NT = 4,
+	USERS_FLAGS_OF_KEYS = USERS_FLAG_SCRAM | USERS_FLAG_NT,
+	USERS_FLAGS = USERS_FLAG_DISABLED | USERS_FLAGS_OF_KEYS,
+	USERS_SCRAM_BYTES = 4 + 1 + LIMIT_SCRAM_SALT_BYTES + 2 * SCRAM_KEY_BYTES, /* iterations, salt, both keys */
+	/* layout, flags, version, time, name and hash behind a byte each for their sizes, keys and grants */
+	USERS_VALUE_BYTES = 1 + 1 + 8 + 8 + 1 + LIMIT_LOGIN_NAME_BYTES + 1 + LIMIT_HASH_TEXT_BYTES + USERS_SCRAM_BYTES +
+			    USERS_NT_SEALED_BYTES + USERS_GRANTS_MOST_BYTES,
 };
 
 /* What stands in the database. */

@@ -17,7 +17,8 @@ void world_make_users(const char *users_directory)
 	for (unsigned i = 0; users && i < MAIL_USERS; i++) {
 		char name[32];
 		int size = snprintf(name, sizeof name, "user%u@sim.test", i);
-		if (users_put(users, slice_of(name, (size_t)size), hash, true, &error) != USERS_OK)
+		if (users_put(users, slice_of(name, (size_t)size), &(struct user_credentials){ .hash = hash }, true,
+			      &error) != USERS_OK)
 			sim_fail("user %u: %s", i, error.text);
 	}
 	if (!users)

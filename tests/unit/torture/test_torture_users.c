@@ -55,13 +55,16 @@ static void change_users(void *context)
 		assert_true(torture_has_failed());
 		return;
 	}
-	said.alice = users_put(users, SLICE_LITERAL("alice"), HASH_A, false, &error);
-	said.bob = users_put(users, SLICE_LITERAL("bob"), HASH_A, false, &error);
-	said.replaced = users_put(users, SLICE_LITERAL("alice"), HASH_B, true, &error);
+	said.alice =
+		users_put(users, SLICE_LITERAL("alice"), &(struct user_credentials){ .hash = HASH_A }, false, &error);
+	said.bob = users_put(users, SLICE_LITERAL("bob"), &(struct user_credentials){ .hash = HASH_A }, false, &error);
+	said.replaced =
+		users_put(users, SLICE_LITERAL("alice"), &(struct user_credentials){ .hash = HASH_B }, true, &error);
 	said.disabled = users_set_disabled(users, SLICE_LITERAL("alice"), true, &error);
 	said.removed = users_remove(users, SLICE_LITERAL("bob"), &error);
 	users_batch_begin(users);
-	bool put = users_put(users, SLICE_LITERAL("carol"), HASH_A, false, &error) == USERS_OK;
+	bool put = users_put(users, SLICE_LITERAL("carol"), &(struct user_credentials){ .hash = HASH_A }, false,
+			     &error) == USERS_OK;
 	said.batch_stored = users_batch_end(users, &error) && put;
 	bool walked = users_walk(users, count_user, &count, &error);
 	assert_true(!walked || count >= 1);
@@ -155,7 +158,9 @@ static void prepare_service(void *context)
 	loop = loop_create(&(struct loop_settings){ .kind = LOOP_EPOLL }, &error);
 	users = users_open("users", true, &error);
 	assert_true(loop && users);
-	assert_int_equal(users_put(users, SLICE_LITERAL("alice"), HASH_A, false, &error), USERS_OK);
+	assert_int_equal(
+		users_put(users, SLICE_LITERAL("alice"), &(struct user_credentials){ .hash = HASH_A }, false, &error),
+		USERS_OK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
 	hashers_fd = ends[1];
 	*(int *)context = ends[0];

@@ -246,7 +246,9 @@ static void prepare(void *context)
 	assert_true(server_block_init(&block, &config->servers[0], secret, &error));
 	struct users *users = users_open("users", true, &error);
 	assert_non_null(users);
-	assert_int_equal(users_put(users, SLICE_LITERAL("alice"), HASH, false, &error), USERS_OK);
+	assert_int_equal(
+		users_put(users, SLICE_LITERAL("alice"), &(struct user_credentials){ .hash = HASH }, false, &error),
+		USERS_OK);
 	users_close(users);
 }
 

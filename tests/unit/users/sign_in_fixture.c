@@ -35,7 +35,8 @@ static int set_up_bounded(void **state, const struct sign_in_bounds *bounds)
 	fixture->service = make_service(fixture, bounds);
 	static const char *const names[] = { "Alice@Example.org", "bob", "carol", "off" };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		assert_int_equal(users_put(fixture->users, slice_from_text(names[i]), hash_of_right, false, &error),
+		assert_int_equal(users_put(fixture->users, slice_from_text(names[i]),
+					   &(struct user_credentials){ .hash = hash_of_right }, false, &error),
 				 USERS_OK);
 	assert_int_equal(users_set_disabled(fixture->users, SLICE_LITERAL("off"), true, &error), USERS_OK);
 	*state = fixture;
@@ -140,9 +141,11 @@ void change_user(struct fixture *fixture, const char *name, enum change change)
 {
 	struct error error;
 	struct slice user = slice_from_text(name);
-	enum users_status status = change == REMOVE    ? users_remove(fixture->users, user, &error)
-				   : change == DISABLE ? users_set_disabled(fixture->users, user, true, &error)
-						       : users_put(fixture->users, user, hash_of_other, true, &error);
+	enum users_status status =
+		change == REMOVE    ? users_remove(fixture->users, user, &error)
+		: change == DISABLE ? users_set_disabled(fixture->users, user, true, &error)
+				    : users_put(fixture->users, user,
+						&(struct user_credentials){ .hash = hash_of_other }, true, &error);
 	assert_int_equal(status, USERS_OK);
 }
 

@@ -41,6 +41,100 @@ static void damaged_records_are_told_from_whole_ones(void **state)
 	assert_false(users_record_decode(buffer_slice(&value), &got));
 }
 
+static struct scram_keys some_keys(uint8_t salt_size)
+{
+	struct scram_keys keys = { .iterations = 4096, .salt_size = salt_size };
+	memset(keys.salt, 's', salt_size);
+	memset(keys.stored_key, 'k', sizeof keys.stored_key);
+	memset(keys.server_key, 'v', sizeof keys.server_key);
+	return keys;
+}
+
+static bool is_same(const struct user_record *a, const struct user_record *b)
+{
+	return strcmp(a->hash, b->hash) == 0 && a->scram.iterations == b->scram.iterations && a->has_nt == b->has_nt &&
+	       (!a->has_nt || memcmp(a->nt_sealed, b->nt_sealed, sizeof a->nt_sealed) == 0) &&
+	       (a->scram.iterations == 0 || (a->scram.salt_size == b->scram.salt_size &&
+					     memcmp(a->scram.salt, b->scram.salt, a->scram.salt_size) == 0 &&
+					     memcmp(a->scram.stored_key, b->scram.stored_key, SCRAM_KEY_BYTES) == 0 &&
+					     memcmp(a->scram.server_key, b->scram.server_key, SCRAM_KEY_BYTES) == 0));
+}
+
+/* Every set of what a record may hold; each cut anywhere before its grants, and with each layout number but its own. */
+static void records_with_keys_are_read_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	uint8_t storage[USERS_VALUE_BYTES];
+	for (unsigned holds = 0; holds < 16; holds++) {
+		struct user_record record = { .version = 9, .has_nt = holds & 1 };
+		memset(record.nt_sealed, 'n', sizeof record.nt_sealed);
+		if (holds & 2)
+			record.scram = some_keys(holds & 1 ? LIMIT_SCRAM_SALT_BYTES : 0);
+		if (holds & 4)
+			memcpy(record.hash, HASH_B, sizeof HASH_B);
+		struct users_entry got, entry = { SLICE_LITERAL("Al"), record, SLICE_LITERAL("") };
+		if (holds & 8)
+			entry.grants = SLICE_LITERAL("\3a@b");
+		struct buffer value;
+		buffer_init(&value, storage, sizeof storage);
+		assert_true(users_record_encode(&value, &entry));
+		assert_true(users_record_decode(buffer_slice(&value), &got));
+		assert_true(is_same(&got.record, &record) && slice_equal(got.grants, entry.grants));
+		for (size_t size = 0; size < value.size - entry.grants.size; size++)
+			assert_false(users_record_decode(slice_of(storage, size), &got));
+		uint8_t layout = storage[0];
+		assert_int_equal(layout, holds & 3   ? USERS_LAYOUT_KEYS
+					 : holds & 8 ? USERS_LAYOUT_GRANTS
+						     : USERS_LAYOUT);
+		for (storage[0] = 0; storage[0] < 8; storage[0]++)
+			assert_true(storage[0] == layout || !users_record_decode(buffer_slice(&value), &got));
+	}
+}
+
+static void salts_and_iterations_out_of_bounds_are_damage(void **state)
+{
+	(void)state;
+	uint8_t storage[USERS_VALUE_BYTES];
+	struct buffer value;
+	buffer_init(&value, storage, sizeof storage);
+	struct users_entry got, entry = { SLICE_LITERAL("Al"), { .scram = some_keys(1) }, SLICE_LITERAL("") };
+	assert_true(users_record_encode(&value, &entry));
+	uint8_t *keys = storage + value.size - 2 * SCRAM_KEY_BYTES - 2 - 4; /* iterations, size of the salt, one byte */
+	memset(keys, 0, 4);
+	assert_false(users_record_decode(buffer_slice(&value), &got));
+	keys[0] = 1;
+	assert_true(users_record_decode(buffer_slice(&value), &got));
+	keys[4] = LIMIT_SCRAM_SALT_BYTES + 1;
+	assert_false(users_record_decode(buffer_slice(&value), &got));
+}
+
+/* All of them are of one password: a new one must not leave the old one's keys behind. */
+static void a_new_password_replaces_all_that_is_kept_of_the_old_one(void **state)
+{
+	struct users *users = ((struct fixture *)*state)->users;
+	struct user_record record;
+	struct error error;
+	uint8_t sealed[USERS_NT_SEALED_BYTES] = { 1, 2, 3 };
+	struct scram_keys keys = some_keys(16);
+	struct user_credentials all = { .hash = HASH_A, .scram = &keys, .nt_sealed = sealed };
+	assert_int_equal(users_put(users, SLICE_LITERAL("al"), &all, false, &error), USERS_OK);
+	assert_int_equal(find(users, "AL", &record), USERS_OK);
+	struct user_record wanted = { .hash = HASH_A, .scram = keys, .has_nt = true };
+	memcpy(wanted.nt_sealed, sealed, sizeof sealed);
+	assert_true(is_same(&record, &wanted));
+	assert_int_equal(users_set_disabled(users, SLICE_LITERAL("al"), true, &error), USERS_OK);
+	assert_int_equal(find(users, "al", &record), USERS_OK);
+	assert_true(is_same(&record, &wanted));
+	assert_int_equal(put(users, "al", HASH_B, true), USERS_OK);
+	assert_int_equal(find(users, "al", &record), USERS_OK);
+	assert_true(is_same(&record, &(struct user_record){ .hash = HASH_B }));
+	all.hash = NULL;
+	assert_int_equal(users_put(users, SLICE_LITERAL("al"), &all, true, &error), USERS_OK);
+	assert_int_equal(find(users, "al", &record), USERS_OK);
+	wanted.hash[0] = 0;
+	assert_true(is_same(&record, &wanted));
+}
+
 static enum users_status grant(struct users *users, const char *name, const char *what)
 {
 	struct error error = { "" };
@@ -132,6 +226,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(damaged_records_are_told_from_whole_ones),
+		cmocka_unit_test(records_with_keys_are_read_whole_or_not_at_all),
+		cmocka_unit_test(salts_and_iterations_out_of_bounds_are_damage),
+		cmocka_unit_test_setup_teardown(a_new_password_replaces_all_that_is_kept_of_the_old_one, set_up_open,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_user_sends_as_himself_and_as_he_was_granted, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(grants_are_addresses_and_domains_and_bounded, set_up_open, tear_down),
 	};

@@ -108,8 +108,12 @@ static void who_has_an_imported_hash_is_not_told_by_time(void **state)
 		"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", /* password */
 		"$argon2i$v=19$m=32768,t=2,p=1$c29tZXNhbHQ$lPDHmOTbbL/DCPkEffSNrhTyRIaXZdjg",
 	};
-	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("dora"), hashes[0], false, &error), USERS_OK);
-	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("emil"), hashes[1], false, &error), USERS_OK);
+	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("dora"),
+				   &(struct user_credentials){ .hash = hashes[0] }, false, &error),
+			 USERS_OK);
+	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("emil"),
+				   &(struct user_credentials){ .hash = hashes[1] }, false, &error),
+			 USERS_OK);
 	static const char *const names[NAMES] = { "mallory", "bob", "dora", "emil" };
 	assert_same_time(fixture, names);
 	/* Who has the right password does not pay for that. */

@@ -47,7 +47,7 @@ int tear_down(void **state)
 enum users_status put(struct users *users, const char *name, const char *hash, bool replace)
 {
 	struct error error = { "" };
-	return users_put(users, slice_from_text(name), hash, replace, &error);
+	return users_put(users, slice_from_text(name), &(struct user_credentials){ .hash = hash }, replace, &error);
 }
 
 enum users_status find(struct users *users, const char *name, struct user_record *record)
