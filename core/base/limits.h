@@ -61,6 +61,14 @@ enum {
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
 	LIMIT_SCRAM_SALT_BYTES = 64, /* of keys from elsewhere; our own have 16 */
 
+	/* --- guard: a file of 23 MB, all of it from the start --- */
+	LIMIT_GUARD_FAILURES = 131072,  /* of networks with a login, as many of networks: 9 MB; more displace those */
+	LIMIT_GUARD_SUCCESSES = 262144, /* sources that have signed in: 9 MB; with more, the oldest are forgotten */
+	LIMIT_GUARD_BANS = 16384,       /* 5 MB; with more at a time, those that end first end early */
+	LIMIT_GUARD_BANS_BY_HAND = 256, /* each compared with each try; connect { lists } take millions */
+	LIMIT_GUARD_EXEMPT = 256,       /* prefixes, likewise */
+	LIMIT_SIGN_INS_DELAYED = 2048,  /* a quarter of LIMIT_SIGN_INS: others find room; further ones do not wait */
+
 	/* --- user database --- */
 	LIMIT_USER_GRANTS = 64, /* addresses and domains that one login may send as, beside its name */
 	LIMIT_QUOTA_LOGINS =

@@ -1,0 +1,247 @@
+/* Judging tries to sign in, and counting their failures; see guard.h. */
+#include "core/users/guard.h"
+
+#include <string.h>
+
+#include "core/users/guard_parts.h"
+
+enum {
+	FREE_TENTHS = 3,       /* of a limit, before one waits */
+	DELAY_LEVELS = 6,      /* over the rest: 1, 2, 4, 8, 16, 32 s */
+	FIRST_DELAY_MS = 1000, /* a person who mistypes hardly notices it */
+	OF_ONES_OWN = 10,      /* times the limit, for a source that has signed in lately */
+	SUCCESS_GRAIN_S = 10,  /* a success is noted again after this: those who sign in all the time write little */
+};
+
+/* --- counting --- */
+
+static uint64_t interval_of(const struct guard_limit *limit)
+{
+	return limit->period_ms / limit->count;
+}
+
+/* Failures that are not forgiven, at most the limit's count: also where the clock was put back. */
+static uint32_t failures_of(const struct guard_entry *entry, const struct guard_limit *limit, int64_t now_ms)
+{
+	if (limit->count == 0 || entry->due_ms <= now_ms)
+		return 0;
+	uint64_t left_ms = (uint64_t)(entry->due_ms - now_ms), interval = interval_of(limit);
+	uint64_t failures = (left_ms + interval - 1) / interval;
+	return failures < limit->count ? (uint32_t)failures : limit->count;
+}
+
+/* Answers whether the limit is reached. */
+static bool count_failure(struct guard_entry *entry, const struct guard_limit *limit, int64_t now_ms)
+{
+	if (limit->count == 0)
+		return false;
+	int64_t interval = (int64_t)interval_of(limit), most_ms = now_ms + interval * limit->count;
+	int64_t from_ms = entry->due_ms > now_ms ? entry->due_ms : now_ms;
+	entry->due_ms = from_ms + interval < most_ms ? from_ms + interval : most_ms;
+	return failures_of(entry, limit, now_ms) == limit->count;
+}
+
+uint32_t guard_delay_ms(uint32_t failures, uint32_t count, uint64_t most_ms)
+{
+	uint32_t free = (uint32_t)((uint64_t)count * FREE_TENTHS / 10);
+	if (failures <= free)
+		return 0;
+	uint32_t level = (uint32_t)((uint64_t)(failures - free - 1) * DELAY_LEVELS / (count - free));
+	uint64_t delay_ms = (uint64_t)FIRST_DELAY_MS << level;
+	return (uint32_t)(delay_ms < most_ms ? delay_ms : most_ms);
+}
+
+uint16_t guard_tag_password(const struct guard *guard, struct slice password)
+{
+	return (uint16_t)(secret_short_hash(guard->tag_key, password) % UINT16_MAX + 1);
+}
+
+/* --- who is exempt --- */
+
+static bool is_on_the_list(const struct guard *guard, const struct net_address *client)
+{
+	for (size_t i = 0; i < guard->settings.exempt_count; i++)
+		if (net_prefix_contains(&guard->settings.exempt[i], client))
+			return true;
+	return false;
+}
+
+static struct guard_limit limit_of_ones_own(const struct guard *guard)
+{
+	struct guard_limit limit = guard->settings.per_login;
+	limit.count = limit.count < UINT32_MAX / OF_ONES_OWN ? limit.count * OF_ONES_OWN : UINT32_MAX;
+	if (limit.count && limit.period_ms < limit.count)
+		limit.period_ms = limit.count;
+	return limit;
+}
+
+static bool is_late(const struct guard *guard, const struct guard_entry *entry, int64_t now_ms)
+{
+	return (int64_t)entry->success_s * 1000 + (int64_t)guard->settings.memory_ms <= now_ms;
+}
+
+static struct guard_set *success_set(struct guard *guard, const struct guard_key *key)
+{
+	return &guard->memory->successes[guard_set_number(guard, key, GUARD_SUCCESS_SETS)];
+}
+
+/* The success that exempts the source, while its own failures leave it that; NULL: none. The set is locked. */
+static struct guard_entry *find_exemption(struct guard *guard, struct guard_set *set, const struct guard_key *key,
+					  int64_t now_ms)
+{
+	struct guard_limit own = limit_of_ones_own(guard);
+	struct guard_entry *entry = guard_find(set, key);
+	if (!entry || is_late(guard, entry, now_ms))
+		return NULL;
+	return own.count == 0 || failures_of(entry, &own, now_ms) < own.count ? entry : NULL;
+}
+
+static bool has_signed_in(struct guard *guard, uint32_t worker, const struct guard_try *try, uint64_t login,
+			  int64_t now_ms)
+{
+	struct guard_key key = guard_source_key(&try->client, login);
+	struct guard_set *set = success_set(guard, &key);
+	if (login == 0 || !shared_lock_take(&set->lock, worker))
+		return false;
+	bool exempt = find_exemption(guard, set, &key, now_ms) != NULL;
+	shared_lock_free(&set->lock);
+	return exempt;
+}
+
+/* --- asking --- */
+
+static struct guard_set *failure_set(struct guard *guard, const struct guard_key *key)
+{
+	struct guard_set *sets = key->login ? guard->memory->failures : guard->memory->networks;
+	return &sets[guard_set_number(guard, key, GUARD_FAILURE_SETS)];
+}
+
+static const struct guard_limit *limit_for(const struct guard *guard, const struct guard_key *key)
+{
+	return key->login ? &guard->settings.per_login : &guard->settings.per_network;
+}
+
+static uint32_t delay_of(struct guard *guard, uint32_t worker, const struct guard_key *key, int64_t now_ms)
+{
+	const struct guard_limit *limit = limit_for(guard, key);
+	struct guard_set *set = failure_set(guard, key);
+	uint32_t failures = 0;
+	if (limit->count == 0 || !shared_lock_take(&set->lock, worker))
+		return 0;
+	const struct guard_entry *entry = guard_find(set, key);
+	if (entry)
+		failures = failures_of(entry, limit, now_ms);
+	shared_lock_free(&set->lock);
+	return guard_delay_ms(failures, limit->count, guard->settings.delay_ms);
+}
+
+void guard_ask(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms,
+	       struct guard_verdict *verdict)
+{
+	verdict->answer = GUARD_ALLOW;
+	verdict->delay_ms = 0;
+	verdict->exempt = try->client.family == 0 || is_on_the_list(guard, &try->client);
+	if (verdict->exempt)
+		return;
+	uint64_t login = guard_login_hash(guard, try->login);
+	if (guard_is_banned_by_hand(guard, worker, try, login, now_ms, &verdict->ban)) {
+		verdict->answer = GUARD_REFUSE;
+		return;
+	}
+	verdict->exempt = has_signed_in(guard, worker, try, login, now_ms);
+	if (verdict->exempt)
+		return;
+	struct guard_key network = guard_network_key(&try->client, 0);
+	struct guard_key pair = guard_network_key(&try->client, login);
+	if ((login && guard_is_banned(guard, worker, &pair, now_ms, &verdict->ban)) ||
+	    guard_is_banned(guard, worker, &network, now_ms, &verdict->ban)) {
+		verdict->answer = GUARD_REFUSE;
+		return;
+	}
+	verdict->delay_ms = delay_of(guard, worker, &network, now_ms);
+	uint32_t of_login = login ? delay_of(guard, worker, &pair, now_ms) : 0;
+	if (of_login > verdict->delay_ms)
+		verdict->delay_ms = of_login;
+}
+
+/* --- telling --- */
+
+/* True: it is the last wrong password again. Notes it otherwise. */
+static bool is_same_again(struct guard_entry *entry, uint16_t tag)
+{
+	if (tag && tag == entry->tag)
+		return true;
+	entry->tag = tag;
+	return false;
+}
+
+/* A failure of who is exempt. False: he isn't. */
+static bool count_ones_own(struct guard *guard, uint32_t worker, const struct guard_try *try, uint64_t login,
+			   int64_t now_ms)
+{
+	struct guard_key key = guard_source_key(&try->client, login);
+	struct guard_limit own = limit_of_ones_own(guard);
+	struct guard_set *set = success_set(guard, &key);
+	if (login == 0 || !shared_lock_take(&set->lock, worker))
+		return false;
+	struct guard_entry *entry = find_exemption(guard, set, &key, now_ms);
+	if (entry && !is_same_again(entry, try->tag))
+		(void)count_failure(entry, &own, now_ms);
+	shared_lock_free(&set->lock);
+	return entry != NULL;
+}
+
+enum counted { COUNTED_NOT, COUNTED, COUNTED_FULL };
+
+static enum counted count_network(struct guard *guard, uint32_t worker, const struct guard_key *key, uint16_t tag,
+				  int64_t now_ms)
+{
+	struct guard_set *set = failure_set(guard, key);
+	if (!shared_lock_take(&set->lock, worker))
+		return COUNTED;
+	enum counted counted = COUNTED_NOT;
+	struct guard_entry *entry = guard_make(set, key);
+	if (!is_same_again(entry, tag))
+		counted = count_failure(entry, limit_for(guard, key), now_ms) ? COUNTED_FULL : COUNTED;
+	shared_lock_free(&set->lock);
+	return counted;
+}
+
+bool guard_failed(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms,
+		  struct guard_ban *ban)
+{
+	if (try->client.family == 0 || is_on_the_list(guard, &try->client))
+		return false;
+	uint64_t login = guard_login_hash(guard, try->login);
+	if (count_ones_own(guard, worker, try, login, now_ms))
+		return false;
+	struct guard_key network = guard_network_key(&try->client, 0);
+	struct guard_key pair = guard_network_key(&try->client, login);
+	enum counted of_pair = login ? count_network(guard, worker, &pair, try->tag, now_ms) : COUNTED;
+	if (of_pair == COUNTED_NOT)
+		return false;
+	if (count_network(guard, worker, &network, 0, now_ms) == COUNTED_FULL)
+		guard_ban(guard, worker, &network, try, now_ms, ban);
+	else if (of_pair == COUNTED_FULL)
+		guard_ban(guard, worker, &pair, try, now_ms, ban);
+	else
+		return false;
+	return true;
+}
+
+void guard_succeeded(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms)
+{
+	uint64_t login = guard_login_hash(guard, try->login);
+	if (try->client.family == 0 || login == 0 || is_on_the_list(guard, &try->client))
+		return;
+	struct guard_key key = guard_source_key(&try->client, login);
+	struct guard_set *set = success_set(guard, &key);
+	if (!shared_lock_take(&set->lock, worker))
+		return;
+	struct guard_entry *entry = guard_make(set, &key);
+	int64_t now_s = now_ms / 1000;
+	/* One from the future is of a clock that was put back. */
+	if (entry->success_s + SUCCESS_GRAIN_S <= now_s || entry->success_s > now_s)
+		entry->success_s = (uint32_t)now_s;
+	shared_lock_free(&set->lock);
+}
