@@ -22,6 +22,9 @@ struct tls_server_settings {
 	uint16_t min_version;         /* TLS_VERSION_… */
 	uint16_t max_version;
 	uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES]; /* all workers that share it resume each other's sessions */
+	const char *
+		client_ca_file; /* PEM of the CAs whose client certificates count; NULL: clients are not asked for one */
+	const char *client_crl_file; /* PEM of what these CAs have revoked; NULL: nothing is known to be revoked */
 };
 
 /* NULL and `error` (naming the file and what to do) when a file can't be read, or key and certificate do not match. */
@@ -35,7 +38,9 @@ struct tls_client_settings {
 	const char *ca_file; /* PEM of trusted roots; NULL: the peer is not verified */
 	uint16_t min_version;
 	uint16_t max_version;
-	bool resume; /* remember the newest ticket in the context and offer it */
+	bool resume;                  /* remember the newest ticket in the context and offer it */
+	const char *certificate_file; /* shown to servers that ask for one: PEM, leaf first. NULL: none */
+	const char *key_file;         /* PEM; its key */
 };
 
 struct tls_context *tls_client_context_create(const struct tls_client_settings *settings, struct error *error);
@@ -95,6 +100,25 @@ struct tls_facts {
 	bool resumed;
 };
 void tls_session_facts(const struct tls_session *session, struct tls_facts *facts);
+
+/* What ties a sign-in to this TLS session, so that nobody can hand it on to another (RFC 5056). Both ends get the same bytes. */
+enum tls_binding {
+	TLS_BINDING_EXPORTER,         /* RFC 9266: 32 bytes */
+	TLS_BINDING_UNIQUE,           /* RFC 5929 §3: 12 bytes; not in TLS 1.3 */
+	TLS_BINDING_SERVER_END_POINT, /* RFC 5929 §4: hash of the server's certificate, 32 to 64 bytes */
+};
+enum { TLS_BINDING_MOST_BYTES = 64 };
+
+/* False when the session has none of this kind: the handshake is not done; TLS 1.2 without the extended master secret (RFC 7627), where
+ * the first two can be forged; a certificate whose signature names no hash (Ed25519). */
+MUST_USE bool tls_session_binding(const struct tls_session *session, enum tls_binding kind,
+				  uint8_t out[TLS_BINDING_MOST_BYTES], size_t *size);
+
+/* Server: who the client is by its certificate: of the subject alternative names the first mail address, else the first user principal
+ * name (Microsoft's), else the first DNS name. True: the chain leads to client_ca_file and is not expired or revoked, also when the
+ * session was resumed; *name lasts until the session ends. False: *problem says why (static text), NULL when the client has shown no
+ * certificate. A session goes on in any case. */
+MUST_USE bool tls_session_client_name(const struct tls_session *session, struct slice *name, const char **problem);
 
 /* The newest error, e.g. "wrong version number"; never NULL; valid until the session ends. */
 const char *tls_session_error(const struct tls_session *session);

@@ -12,7 +12,6 @@
 #include <openssl/pool.h>
 
 #include "core/base/list.h"
-#include "crypto/key_pair.h"
 #include "crypto/library_error.h"
 
 enum {
@@ -32,30 +31,25 @@ static const uint8_t session_id_context[] = "postern";
 
 struct tls_name {
 	struct map_node node;
-	SSL_CTX *library; /* used for its certificate alone */
-	char text[];      /* small letters; may begin with "*." */
+	struct tls_identity shown; /* its library is used for the certificate alone */
+	char text[];               /* small letters; may begin with "*." */
 };
 
-static void fail_with_library_error(struct error *error, const char *what)
-{
-	char reason[LIBRARY_ERROR_TEXT_BYTES];
-	library_error_take(reason, "out of memory");
-	error_set(error, "%s: %s", what, reason);
-}
-
-static SSL_CTX *library_create(struct tls_context *context, uint16_t min_version, uint16_t max_version,
+static SSL_CTX *library_create(struct tls_identity *identity, uint16_t min_version, uint16_t max_version,
 			       struct error *error)
 {
 	SSL_CTX *library = SSL_CTX_new(TLS_with_buffers_method());
 	if (library && SSL_CTX_set_min_proto_version(library, min_version) &&
 	    SSL_CTX_set_max_proto_version(library, max_version) &&
-	    SSL_CTX_set_strict_cipher_list(library, ciphers_1_2) && SSL_CTX_set_app_data(library, context)) {
+	    SSL_CTX_set_strict_cipher_list(library, ciphers_1_2) && SSL_CTX_set_app_data(library, identity)) {
 		SSL_CTX_set_options(library, SSL_OP_CIPHER_SERVER_PREFERENCE);
 		SSL_CTX_set_mode(library, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 		SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_OFF);
 		return library;
 	}
-	fail_with_library_error(error, "TLS settings");
+	char reason[LIBRARY_ERROR_TEXT_BYTES];
+	library_error_take(reason, "out of memory");
+	error_set(error, "TLS settings: %s", reason);
 	SSL_CTX_free(library);
 	return NULL;
 }
@@ -69,56 +63,25 @@ static struct tls_context *context_create(uint16_t min_version, uint16_t max_ver
 		return NULL;
 	}
 	context->holders = 1;
-	context->library = library_create(context, min_version, max_version, error);
+	context->own.context = context;
+	context->own.library = library_create(&context->own, min_version, max_version, error);
 	context->window_bio = tls_window_bio_create();
-	if (context->library && context->window_bio)
+	if (context->own.library && context->window_bio)
 		return context;
-	if (context->library)
+	if (context->own.library)
 		error_set(error, "TLS settings: out of memory");
 	tls_context_destroy(context);
 	return NULL;
-}
-
-/* BoringSSL sends chains as buffers; these hold the encoded certificates. */
-static bool set_chain(SSL_CTX *library, const struct key_pair *pair)
-{
-	size_t count = sk_X509_num(pair->chain);
-	CRYPTO_BUFFER **buffers = calloc(count, sizeof(CRYPTO_BUFFER *));
-	size_t made = 0;
-	for (; buffers && made < count; made++) {
-		uint8_t *encoded = NULL;
-		int size = i2d_X509(sk_X509_value(pair->chain, made), &encoded);
-		buffers[made] = size > 0 ? CRYPTO_BUFFER_new(encoded, (size_t)size, NULL) : NULL;
-		OPENSSL_free(encoded);
-		if (!buffers[made])
-			break;
-	}
-	bool done = made == count && SSL_CTX_set_chain_and_key(library, buffers, count, pair->key, NULL);
-	while (made-- > 0)
-		CRYPTO_BUFFER_free(buffers[made]);
-	free(buffers);
-	return done;
-}
-
-static bool use_certificate(SSL_CTX *library, const char *certificate_file, const char *key_file, struct error *error)
-{
-	struct key_pair pair = { NULL, NULL };
-	bool done = key_pair_read(&pair, certificate_file, key_file, error);
-	if (done && !set_chain(library, &pair)) {
-		fail_with_library_error(error, certificate_file);
-		done = false;
-	}
-	key_pair_finish(&pair);
-	return done;
 }
 
 /* --- server --- */
 
 static bool server_prepare(struct tls_context *context, const struct tls_server_settings *settings, struct error *error)
 {
-	SSL_CTX *library = context->library;
+	SSL_CTX *library = context->own.library;
 	context->is_server = true;
-	if (!use_certificate(library, settings->certificate_file, settings->key_file, error))
+	if (!tls_identity_read(&context->own, settings->certificate_file, settings->key_file, error) ||
+	    !tls_client_name_prepare(context, settings, error))
 		return false;
 	context->ticket_keys = tls_ticket_keys_create(settings->ticket_secret);
 	secret_random(context->name_hash_key, sizeof context->name_hash_key);
@@ -177,16 +140,18 @@ static int choose_certificate(SSL *ssl, int *alert, void *argument)
 	struct tls_name *name = text ? find_name(argument, text) : NULL;
 	if (!name)
 		return SSL_TLSEXT_ERR_NOACK;
-	return SSL_set_SSL_CTX(ssl, name->library) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_set_SSL_CTX(ssl, name->shown.library) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 static bool name_prepare(struct tls_context *context, struct tls_name *name, const char *certificate_file,
 			 const char *key_file, struct error *error)
 {
-	name->library = library_create(context, TLS_VERSION_1_2, TLS_VERSION_1_3, error);
-	if (!name->library || !use_certificate(name->library, certificate_file, key_file, error))
+	name->shown.context = context;
+	name->shown.library = library_create(&name->shown, TLS_VERSION_1_2, TLS_VERSION_1_3, error);
+	if (!name->shown.library || !tls_identity_read(&name->shown, certificate_file, key_file, error))
 		return false;
-	if (!SSL_CTX_set_session_id_context(name->library, session_id_context, sizeof session_id_context))
+	if (!SSL_CTX_set_session_id_context(name->shown.library, session_id_context, sizeof session_id_context) ||
+	    !tls_client_name_ask(context, name->shown.library))
 		return error_set(error, "TLS settings: out of memory");
 	return true;
 }
@@ -208,13 +173,13 @@ bool tls_context_add_name(struct tls_context *context, const char *name, const c
 	bool done = find_exactly(context, text) ? error_set(error, "TLS name %s is given twice", name)
 						: name_prepare(context, added, certificate_file, key_file, error);
 	if (!done) {
-		SSL_CTX_free(added->library);
+		SSL_CTX_free(added->shown.library);
 		free(added);
 		return false;
 	}
 	map_insert(&context->names, &added->node, secret_short_hash(context->name_hash_key, text));
-	SSL_CTX_set_tlsext_servername_callback(context->library, choose_certificate);
-	SSL_CTX_set_tlsext_servername_arg(context->library, context);
+	SSL_CTX_set_tlsext_servername_callback(context->own.library, choose_certificate);
+	SSL_CTX_set_tlsext_servername_arg(context->own.library, context);
 	return true;
 }
 
@@ -225,7 +190,7 @@ static void names_destroy(struct tls_context *context)
 		struct map_node *next = map_walk(&context->names, node);
 		struct tls_name *name = CONTAINER_OF(node, struct tls_name, node);
 		map_remove(&context->names, node);
-		SSL_CTX_free(name->library);
+		SSL_CTX_free(name->shown.library);
 		free(name);
 		node = next;
 	}
@@ -244,7 +209,7 @@ static int ticket_arrived(SSL *ssl, SSL_SESSION *ticket)
 
 static bool client_prepare(struct tls_context *context, const struct tls_client_settings *settings, struct error *error)
 {
-	SSL_CTX *library = context->library;
+	SSL_CTX *library = context->own.library;
 	context->resumes = settings->resume;
 	if (context->resumes) {
 		SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -255,6 +220,9 @@ static bool client_prepare(struct tls_context *context, const struct tls_client_
 	if (!context->certificates)
 		return error_set(error, "TLS settings: out of memory");
 	SSL_CTX_set0_buffer_pool(library, context->certificates);
+	if (settings->certificate_file &&
+	    !tls_identity_read(&context->own, settings->certificate_file, settings->key_file, error))
+		return false;
 	if (tls_verify_prepare(context, settings->ca_file))
 		return true;
 	char reason[LIBRARY_ERROR_TEXT_BYTES];
@@ -307,7 +275,7 @@ void tls_context_destroy(struct tls_context *context)
 	SSL_SESSION_free(context->ticket);
 	free(context->ticket_host);
 	names_destroy(context);
-	SSL_CTX_free(context->library);
+	SSL_CTX_free(context->own.library);
 	CRYPTO_BUFFER_POOL_free(context->certificates);
 	BIO_free(context->window_bio);
 	X509_STORE_free(context->trusted);

@@ -1,5 +1,6 @@
 /* What the tls_*.c files share; private to them. tls_context.c makes contexts, tls_session.c runs sessions, tls_bio.c
- * is the window between BoringSSL and the caller's memory, tls_ticket.c seals and opens session tickets, tls_verify.c checks servers. */
+ * is the window between BoringSSL and the caller's memory, tls_ticket.c seals and opens session tickets, tls_identity.c has the certificates that
+ * are shown, tls_verify.c checks servers, tls_client_name.c checks clients, tls_binding.c has channel bindings. */
 #ifndef POSTERN_CRYPTO_TLS_INTERNAL_H
 #define POSTERN_CRYPTO_TLS_INTERNAL_H
 
@@ -13,10 +14,23 @@
 
 struct tls_ticket_keys;
 
+/* The hash of a certificate after RFC 5929 §4.1; size 0 where that has none. */
+struct tls_end_point {
+	uint8_t size;
+	uint8_t bytes[TLS_BINDING_MOST_BYTES];
+};
+
+/* A certificate with its key. The application data of its `library`. */
+struct tls_identity {
+	SSL_CTX *library;
+	struct tls_context *context;
+	struct tls_end_point end_point;
+};
+
 /* Counted: the creator and each session hold it. All its sessions belong to one thread, so one BIO serves them. */
 struct tls_context {
 	size_t holders;
-	SSL_CTX *library;
+	struct tls_identity own; /* the server's default, or what a client shows */
 	BIO *window_bio;
 	bool is_server;
 
@@ -25,8 +39,9 @@ struct tls_context {
 	struct map names; /* struct tls_name, tls_context.c */
 	uint8_t name_hash_key[SECRET_SHORT_KEY_BYTES];
 
+	X509_STORE *trusted; /* NULL: servers are not verified, clients not asked */
+
 	/* Client. */
-	X509_STORE *trusted; /* NULL: servers are not verified */
 	bool resumes;
 	SSL_SESSION *ticket; /* the newest, or NULL */
 	char *ticket_host;   /* whose it is: another host must not get by with it */
@@ -37,11 +52,35 @@ struct tls_context {
 struct tls_session {
 	SSL *library;
 	struct tls_context *context;
-	struct tls_window *window; /* NULL outside calls */
-	char *host_name;           /* client: whom it talks to; NULL where that does not matter */
-	const char *objection;     /* client: why the server's certificate was refused, or NULL */
-	struct error *failure;     /* made when something fails */
+	struct tls_window *window;  /* NULL outside calls */
+	char *host_name;            /* client: whom it talks to; NULL where that does not matter */
+	const char *objection;      /* client: why the server's certificate was refused, or NULL */
+	struct error *failure;      /* made when something fails */
+	char *client_name;          /* server: what the client's certificate says, or NULL */
+	const char *client_problem; /* server: why its certificate counts for nothing, or NULL */
+	struct tls_end_point *
+		resumed_from; /* server: the certificate that a resumed session began with, where we show another now */
 };
+
+/* False and `error` when the files can't be used. */
+MUST_USE bool tls_identity_read(struct tls_identity *identity, const char *certificate_file, const char *key_file,
+				struct error *error);
+
+/* Of the encoded certificate. False when memory has run out or it can't be read. */
+MUST_USE bool tls_end_point_compute(struct tls_end_point *end_point, const CRYPTO_BUFFER *certificate);
+
+/* Of the certificate that this session began with. */
+const struct tls_end_point *tls_session_end_point(const struct tls_session *session);
+
+/* The server asks clients for certificates. False when a file can't be used: `error` says which. */
+MUST_USE bool tls_client_name_prepare(struct tls_context *context, const struct tls_server_settings *settings,
+				      struct error *error);
+
+/* Tells clients of this certificate, too, which CAs count. False when memory has run out. */
+MUST_USE bool tls_client_name_ask(const struct tls_context *context, SSL_CTX *library);
+
+/* After the handshake: takes the name out of the client's certificate, when it has shown one. False when memory has run out. */
+MUST_USE bool tls_client_name_take(struct tls_session *session);
 
 void tls_context_hold(struct tls_context *context);
 
@@ -54,6 +93,12 @@ SSL_SESSION *tls_context_ticket_for(const struct tls_context *context, const cha
 /* Says how the context's sessions look at certificates; with a file, they demand one that its CAs have signed for the session's
  * host_name. False when the file can't be used; BoringSSL's error says why. */
 MUST_USE bool tls_verify_prepare(struct tls_context *context, const char *ca_file);
+
+/* The peer's chain, decoded; NULL when it can't be. To be freed with its elements. */
+STACK_OF(X509) * tls_verify_decode(const STACK_OF(CRYPTO_BUFFER) * encoded);
+
+/* A store with what is in the file; NULL when it can't be read: BoringSSL's error says why. */
+X509_STORE *tls_verify_read_store(const char *file);
 
 /* NULL when memory has run out. */
 BIO *tls_window_bio_create(void);

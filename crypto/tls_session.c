@@ -19,7 +19,7 @@ static struct tls_session *session_create(struct tls_context *context)
 	struct tls_session *session = calloc(1, sizeof *session);
 	if (!session)
 		return NULL;
-	session->library = SSL_new(context->library);
+	session->library = SSL_new(context->own.library);
 	if (!session->library) {
 		ERR_clear_error();
 		free(session);
@@ -82,6 +82,8 @@ void tls_session_destroy(struct tls_session *session)
 	tls_context_destroy(session->context);
 	free(session->host_name);
 	free(session->failure);
+	free(session->client_name);
+	free(session->resumed_from);
 	free(session);
 }
 
@@ -147,6 +149,10 @@ enum tls_status tls_handshake(struct tls_session *session, struct tls_window *wi
 	enum tls_status status = status_of(session, SSL_do_handshake(session->library));
 	if (status == TLS_OK && session->context->is_server)
 		status = flush_tickets(session);
+	if (status == TLS_OK && session->context->is_server && !tls_client_name_take(session)) {
+		keep_error(session);
+		status = TLS_FAILED;
+	}
 	leave(session);
 	return status;
 }

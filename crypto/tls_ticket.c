@@ -1,6 +1,7 @@
 /* Session tickets: sealed with a key of the day, so that every process with the same secret opens them.
  *
- * A ticket is XChaCha20-Poly1305 of BoringSSL's session, then the nonce, then the day: the sealed part stays in place.
+ * A ticket is XChaCha20-Poly1305 of BoringSSL's session and of the end point that it began with (what is resumed stays bound to that
+ * certificate, even when another is shown by then), then the nonce, then the day. What is sealed stays in place.
  * Nonces are random and 192 bits long, so workers need not agree on anything. The day's key comes from the secret by
  * BLAKE2b (crypto_kdf); keys of today and yesterday are at hand, so a ticket is good for at least a day. A ticket
  * of another day, another secret, or another make is ignored: the client gets a full handshake.
@@ -8,6 +9,7 @@
  * This is the one place under the loop that asks for the time itself: BoringSSL has no way to pass it through. */
 #include "crypto/tls_internal.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include <openssl/rand.h>
@@ -22,6 +24,8 @@ enum {
 	NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
 	DAY_BYTES = 4,
 	TRAILER_BYTES = NONCE_BYTES + DAY_BYTES,
+	BOUND_BYTES = sizeof(struct tls_end_point), /* its bytes, and their number */
+	OVERHEAD_BYTES = BOUND_BYTES + TAG_BYTES + TRAILER_BYTES,
 	SECONDS_PER_DAY = 24 * 60 * 60,
 };
 _Static_assert((int)TLS_TICKET_SECRET_BYTES == crypto_kdf_KEYBYTES, "keys are derived from the secret");
@@ -57,11 +61,16 @@ void tls_ticket_keys_destroy(struct tls_ticket_keys *keys)
 	secret_free(keys);
 }
 
+/* BoringSSL calls us in the middle of one of ours. */
+static struct tls_session *session_of(const SSL *ssl)
+{
+	return tls_window_bio_session(SSL_get_rbio(ssl));
+}
+
 /* The keys, up to date. */
 static struct tls_ticket_keys *keys_of(const SSL *ssl)
 {
-	struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	struct tls_ticket_keys *keys = context->ticket_keys;
+	struct tls_ticket_keys *keys = session_of(ssl)->context->ticket_keys;
 	uint32_t day = (uint32_t)(time(NULL) / SECONDS_PER_DAY);
 	if (day != keys->day)
 		derive(keys, day);
@@ -71,28 +80,45 @@ static struct tls_ticket_keys *keys_of(const SSL *ssl)
 static size_t overhead(SSL *ssl)
 {
 	(void)ssl;
-	return TAG_BYTES + TRAILER_BYTES;
+	return OVERHEAD_BYTES;
 }
 
 static int seal(SSL *ssl, uint8_t *out, size_t *out_size, size_t capacity, const uint8_t *in, size_t in_size)
 {
-	if (capacity < in_size + TAG_BYTES + TRAILER_BYTES)
+	if (capacity < in_size + OVERHEAD_BYTES)
 		return 0;
 	const struct tls_ticket_keys *keys = keys_of(ssl);
 	uint8_t nonce[NONCE_BYTES];
 	RAND_bytes(nonce, sizeof nonce); /* no system call, unlike libsodium's; safe over fork() too */
-	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, in, in_size, NULL, 0, NULL, nonce, keys->today);
-	uint8_t *trailer = out + in_size + TAG_BYTES;
+	memcpy(out, in, in_size);
+	memcpy(out + in_size, tls_session_end_point(session_of(ssl)), BOUND_BYTES);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, out, in_size + BOUND_BYTES, NULL, 0, NULL, nonce,
+						   keys->today);
+	uint8_t *trailer = out + in_size + BOUND_BYTES + TAG_BYTES;
 	memcpy(trailer, nonce, NONCE_BYTES);
 	store_le(trailer + NONCE_BYTES, keys->day, DAY_BYTES);
-	*out_size = in_size + TAG_BYTES + TRAILER_BYTES;
+	*out_size = in_size + OVERHEAD_BYTES;
 	return 1;
+}
+
+/* The session may be resumed from here on: what it is bound to is kept, where that isn't the certificate of today. */
+static bool bind(struct tls_session *session, const uint8_t *bytes)
+{
+	free(session->resumed_from);
+	session->resumed_from = NULL;
+	if (memcmp(bytes, tls_session_end_point(session), BOUND_BYTES) == 0)
+		return true;
+	session->resumed_from = malloc(sizeof *session->resumed_from);
+	if (!session->resumed_from)
+		return false;
+	memcpy(session->resumed_from, bytes, BOUND_BYTES);
+	return true;
 }
 
 static enum ssl_ticket_aead_result_t open_ticket(SSL *ssl, uint8_t *out, size_t *out_size, size_t capacity,
 						 const uint8_t *in, size_t in_size)
 {
-	if (in_size < TAG_BYTES + TRAILER_BYTES || capacity < in_size - TAG_BYTES - TRAILER_BYTES)
+	if (in_size < OVERHEAD_BYTES || capacity < in_size - TAG_BYTES - TRAILER_BYTES)
 		return ssl_ticket_aead_ignore_ticket;
 	struct cursor cursor = cursor_over(slice_of(in, in_size));
 	struct slice sealed = cursor_take(&cursor, in_size - TRAILER_BYTES);
@@ -106,8 +132,8 @@ static enum ssl_ticket_aead_result_t open_ticket(SSL *ssl, uint8_t *out, size_t 
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed.data, sealed.size, NULL, 0, nonce.data,
 						       key) != 0)
 		return ssl_ticket_aead_ignore_ticket;
-	*out_size = sealed.size - TAG_BYTES;
-	return ssl_ticket_aead_success;
+	*out_size = in_size - OVERHEAD_BYTES;
+	return bind(session_of(ssl), out + *out_size) ? ssl_ticket_aead_success : ssl_ticket_aead_ignore_ticket;
 }
 
 const SSL_TICKET_AEAD_METHOD tls_ticket_method = { overhead, seal, open_ticket };

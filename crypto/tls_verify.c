@@ -10,7 +10,7 @@
 
 #include "crypto/host_name.h"
 
-static STACK_OF(X509) * decode(const STACK_OF(CRYPTO_BUFFER) * encoded)
+STACK_OF(X509) * tls_verify_decode(const STACK_OF(CRYPTO_BUFFER) * encoded)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
 	for (size_t i = 0; chain && i < sk_CRYPTO_BUFFER_num(encoded); i++) {
@@ -51,7 +51,7 @@ static int check_chain(const struct tls_session *session, STACK_OF(X509) * chain
 static enum ssl_verify_result_t verify_server(SSL *ssl, uint8_t *alert)
 {
 	struct tls_session *session = tls_window_bio_session(SSL_get_rbio(ssl));
-	STACK_OF(X509) *chain = decode(SSL_get0_peer_certificates(ssl));
+	STACK_OF(X509) *chain = tls_verify_decode(SSL_get0_peer_certificates(ssl));
 	int outcome = chain ? check_chain(session, chain) : X509_V_ERR_UNSPECIFIED;
 	sk_X509_pop_free(chain, X509_free);
 	ERR_clear_error();
@@ -80,16 +80,24 @@ static void decode_extensions(X509_STORE *store)
 	ERR_clear_error();
 }
 
+X509_STORE *tls_verify_read_store(const char *file)
+{
+	X509_STORE *store = X509_STORE_new();
+	if (store && X509_STORE_load_locations(store, file, NULL)) {
+		decode_extensions(store);
+		return store;
+	}
+	X509_STORE_free(store);
+	return NULL;
+}
+
 bool tls_verify_prepare(struct tls_context *context, const char *ca_file)
 {
 	if (!ca_file) {
-		SSL_CTX_set_custom_verify(context->library, SSL_VERIFY_NONE, believe_server);
+		SSL_CTX_set_custom_verify(context->own.library, SSL_VERIFY_NONE, believe_server);
 		return true;
 	}
-	SSL_CTX_set_custom_verify(context->library, SSL_VERIFY_PEER, verify_server);
-	context->trusted = X509_STORE_new();
-	if (!context->trusted || !X509_STORE_load_locations(context->trusted, ca_file, NULL))
-		return false;
-	decode_extensions(context->trusted);
-	return true;
+	SSL_CTX_set_custom_verify(context->own.library, SSL_VERIFY_PEER, verify_server);
+	context->trusted = tls_verify_read_store(ca_file);
+	return context->trusted != NULL;
 }

@@ -129,7 +129,9 @@ static void files_that_do_not_fit_are_told(void **state)
 	assert_non_null(strstr(error.text, "does not belong"));
 	tls_context_destroy(server);
 
-	struct tls_client_settings settings = { folder_path("none.pem"), TLS_VERSION_1_2, TLS_VERSION_1_3, false };
+	struct tls_client_settings settings = { .ca_file = folder_path("none.pem"),
+						.min_version = TLS_VERSION_1_2,
+						.max_version = TLS_VERSION_1_3 };
 	assert_null(tls_client_context_create(&settings, &error));
 	assert_non_null(strstr(error.text, "none.pem: no such file"));
 	tls_context_destroy(NULL);

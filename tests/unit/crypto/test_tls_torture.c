@@ -90,9 +90,21 @@ static void sessions_survive_every_failure(void **state)
 static bool make_contexts(void)
 {
 	struct tls_server_settings server_settings = {
-		folder_path("server.pem"), folder_path("server.key"), TLS_VERSION_1_2, TLS_VERSION_1_3, { 1 }
+		.certificate_file = folder_path("server.pem"),
+		.key_file = folder_path("server.key"),
+		.min_version = TLS_VERSION_1_2,
+		.max_version = TLS_VERSION_1_3,
+		.ticket_secret = { 1 },
+		.client_ca_file = folder_path("ca.pem"),
 	};
-	struct tls_client_settings client_settings = { folder_path("ca.pem"), TLS_VERSION_1_2, TLS_VERSION_1_3, true };
+	struct tls_client_settings client_settings = {
+		.ca_file = folder_path("ca.pem"),
+		.min_version = TLS_VERSION_1_2,
+		.max_version = TLS_VERSION_1_3,
+		.resume = true,
+		.certificate_file = folder_path("other.pem"),
+		.key_file = folder_path("other.key"),
+	};
 	struct error error = { "" };
 	struct tls_context *server = tls_server_context_create(&server_settings, &error);
 	struct tls_context *client = server ? tls_client_context_create(&client_settings, &error) : NULL;
