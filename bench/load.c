@@ -267,6 +267,8 @@ static bool make_tls(struct load *load, struct error *error)
 		.min_version = options->tls_version ? (uint16_t)options->tls_version : TLS_VERSION_1_2,
 		.max_version = options->tls_version ? (uint16_t)options->tls_version : TLS_VERSION_1_3,
 		.resume = options->resume,
+		.certificate_file = options->certificate,
+		.key_file = options->key,
 	};
 	load->tls = tls_client_context_create(&settings, error);
 	return load->tls != NULL;

@@ -8,6 +8,7 @@
 
 #include "core/base/limits.h"
 #include "crypto/secret.h"
+#include "proto/sasl.h"
 
 static bool read_file(struct logins *logins, const char *path, struct error *error)
 {
@@ -73,9 +74,13 @@ bool logins_init(struct logins *logins, const struct options *options, struct er
 		return error_set(error, "out of memory");
 	if (options->users)
 		return parse_lines(logins, options->users, error);
+	/* The certificate says who it is, unless a name is given. */
+	if (options->mechanism == SASL_EXTERNAL && !options->user)
+		logins->list[logins->count++] = (struct login){ SLICE_LITERAL(""), SLICE_LITERAL("") };
 	if (options->user)
 		logins->list[logins->count++] =
-			(struct login){ slice_from_text(options->user), slice_from_text(options->password) };
+			(struct login){ slice_from_text(options->user),
+					slice_from_text(options->password ? options->password : "") };
 	return true;
 }
 

@@ -45,11 +45,10 @@ struct option_row {
 
 #define AT(field) offsetof(struct options, field)
 
-static const struct option_choice mechanisms[] = { { "PLAIN", SASL_PLAIN },
-						   { "LOGIN", SASL_LOGIN },
-						   { "OAUTHBEARER", SASL_OAUTHBEARER },
-						   { "XOAUTH2", SASL_XOAUTH2 },
-						   { NULL, 0 } };
+static const struct option_choice mechanisms[] = {
+	{ "PLAIN", SASL_PLAIN },     { "LOGIN", SASL_LOGIN },       { "OAUTHBEARER", SASL_OAUTHBEARER },
+	{ "XOAUTH2", SASL_XOAUTH2 }, { "EXTERNAL", SASL_EXTERNAL }, { NULL, 0 }
+};
 static const struct option_choice versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL, 0 } };
 static const struct option_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL, 0 }
@@ -72,8 +71,8 @@ static const struct option_row rows[] = {
 	{ "--user", "NAME", "sign in as", LOADS, OPTION_TEXT, AT(user) },
 	{ "--password", "TEXT", "its password", LOADS, OPTION_TEXT, AT(password) },
 	{ "--users", "FILE", "lines of name:password, taken in turn", LOADS, OPTION_TEXT, AT(users) },
-	{ "--mechanism", "NAME", "PLAIN (default), LOGIN, OAUTHBEARER or XOAUTH2 (the password is the token)", LOADS,
-	  OPTION_CHOICE, AT(mechanism), 0, 0, mechanisms },
+	{ "--mechanism", "NAME", "PLAIN (default), LOGIN, EXTERNAL, OAUTHBEARER or XOAUTH2 (the password is the token)",
+	  LOADS, OPTION_CHOICE, AT(mechanism), 0, 0, mechanisms },
 	{ "--from", "ADDRESS", "sender (default sender@example.org)", SENDERS, OPTION_TEXT, AT(from) },
 	{ "--rcpt", "ADDRESS", "recipient (default recipient@example.org)", SENDERS, OPTION_TEXT, AT(recipient) },
 	{ "--recipients", "N", "a message; the others are local+2@domain, … (default 1)", SENDERS, OPTION_NUMBER,
@@ -99,8 +98,9 @@ static const struct option_row rows[] = {
 	{ "--listen", "ADDR:PORT", "plain, and STARTTLS where there is a certificate", COMMAND_SINK, OPTION_TEXT,
 	  AT(listen) },
 	{ "--tls-listen", "ADDR:PORT", "TLS from the first byte", COMMAND_SINK, OPTION_TEXT, AT(tls_listen) },
-	{ "--certificate", "FILE", "PEM, leaf first", COMMAND_SINK, OPTION_TEXT, AT(certificate) },
-	{ "--key", "FILE", "its key", COMMAND_SINK, OPTION_TEXT, AT(key) },
+	{ "--certificate", "FILE", "PEM, leaf first; a client's is for EXTERNAL", LOADS | COMMAND_SINK, OPTION_TEXT,
+	  AT(certificate) },
+	{ "--key", "FILE", "its key", LOADS | COMMAND_SINK, OPTION_TEXT, AT(key) },
 	{ "--private", "FOLDER", "instead: a CA (ca.pem) and a certificate for localhost of its own, made there once",
 	  COMMAND_SINK, OPTION_TEXT, AT(private_files) },
 	{ "--workers", "N", "processes to share the work (default 1; idle: as descriptors need)", ALL, OPTION_NUMBER,
@@ -233,6 +233,24 @@ static void set_defaults(struct options *options, enum command command)
 	};
 }
 
+static bool check_who(const struct options *options, struct error *error)
+{
+	bool external = options->mechanism == SASL_EXTERNAL;
+	if (!options->certificate != !options->key)
+		return error_set(error, "--certificate and --key go together");
+	if (external && !options->certificate)
+		return error_set(error, "EXTERNAL needs --certificate and --key: they say who it is");
+	if (!external && !options->user != !options->password)
+		return error_set(error, "--user and --password go together");
+	if ((options->user && strlen(options->user) > LIMIT_LOGIN_NAME_BYTES) ||
+	    (options->password && strlen(options->password) > LIMIT_PASSWORD_BYTES))
+		return error_set(error, "a name may have %d bytes, a password %d", LIMIT_LOGIN_NAME_BYTES,
+				 LIMIT_PASSWORD_BYTES);
+	if (options->command == COMMAND_LOGIN && !options->user && !options->users && !external)
+		return error_set(error, "login needs --user and --password, or --users");
+	return true;
+}
+
 /* What may not be left out, and what may not stand together. */
 static bool check_load(struct options *options, struct error *error)
 {
@@ -242,14 +260,8 @@ static bool check_load(struct options *options, struct error *error)
 		return false;
 	if (options->user && options->users)
 		return error_set(error, "--user and --users exclude each other");
-	if (!options->user != !options->password)
-		return error_set(error, "--user and --password go together");
-	if (options->user &&
-	    (strlen(options->user) > LIMIT_LOGIN_NAME_BYTES || strlen(options->password) > LIMIT_PASSWORD_BYTES))
-		return error_set(error, "a name may have %d bytes, a password %d", LIMIT_LOGIN_NAME_BYTES,
-				 LIMIT_PASSWORD_BYTES);
-	if (options->command == COMMAND_LOGIN && !options->user && !options->users)
-		return error_set(error, "login needs --user and --password, or --users");
+	if (!check_who(options, error))
+		return false;
 	if (options->command == COMMAND_STREAM && options->pipeline == 0)
 		return error_set(error, "--pipeline 0: a stream has at least one message in flight");
 	if (options->command == COMMAND_SESSION && options->pipeline > 1)

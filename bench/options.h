@@ -50,8 +50,10 @@ struct options {
 	/* who */
 	const char *user;
 	const char *password;
-	const char *users;  /* file */
-	uint64_t mechanism; /* a SASL_… bit */
+	const char *users;       /* file */
+	uint64_t mechanism;      /* a SASL_… bit */
+	const char *certificate; /* ours, of whichever side we are */
+	const char *key;
 
 	/* what */
 	const char *from;
@@ -76,10 +78,8 @@ struct options {
 	uint64_t rules; /* micro; 0: several */
 
 	/* the sink */
-	const char *listen;     /* plain, with STARTTLS where there is a certificate */
-	const char *tls_listen; /* implicit TLS */
-	const char *certificate;
-	const char *key;
+	const char *listen;        /* plain, with STARTTLS where there is a certificate */
+	const char *tls_listen;    /* implicit TLS */
 	const char *private_files; /* folder for a CA and a certificate of its own */
 };
 

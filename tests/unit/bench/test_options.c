@@ -124,6 +124,8 @@ static void wrong_lines_are_refused(void **state)
 		{ COMMAND_SESSION, "--to a:1 --server-pid 1,,2", "--server-pid" },
 		{ COMMAND_SESSION, "--to a:1 --server-pid 0", "--server-pid" },
 		{ COMMAND_SESSION, "--to a:1 --user a", "--password" },
+		{ COMMAND_SESSION, "--to a:1 --mechanism EXTERNAL", "--certificate" },
+		{ COMMAND_SESSION, "--to a:1 --mechanism EXTERNAL --certificate c", "--key" },
 		{ COMMAND_SESSION, "--to a:1 --user a --password b --users f", "--users" },
 		{ COMMAND_SESSION, "--to a:1 --pipeline 2", "--pipeline" },
 		{ COMMAND_SESSION, "--to a:1 --connections 2 --workers 3", "--workers" },
