@@ -49,12 +49,19 @@ enum {
 	LIMIT_LOGIN_NAME_BYTES = 254, /* the longest mail address */
 	LIMIT_PASSWORD_BYTES = 1024,
 	LIMIT_SASL_RESPONSE_BYTES = LIMIT_AUTH_LINE_BYTES / 4 * 3, /* decoded */
-	LIMIT_CHALLENGE_BYTES = 4096, /* not encoded; Kerberos' and NTLM's have some hundred */
-	LIMIT_SIGN_IN_TRIES = 3,      /* failures a session, then it is closed */
-	LIMIT_HASH_TEXT_BYTES = 128,  /* crypto_pwhash_STRBYTES */
-	LIMIT_HASH_COSTS = 8,         /* of hashes in the database: a wrong password is verified at each of them */
-	LIMIT_SIGN_INS = 8192,        /* exchanges that are going on in a worker; more is 454 */
-	LIMIT_HASH_QUEUE = 4096,      /* jobs that wait for a hasher in a worker; more is 454 */
+	LIMIT_CHALLENGE_BYTES = 4096,     /* not encoded; Kerberos' and NTLM's have some hundred */
+	LIMIT_DOVECOT_LINE_BYTES = 16384, /* Dovecot reads no longer ones; its own are shorter */
+	LIMIT_DOVECOT_SEND_BYTES =
+		262144,               /* that wait to be sent: 1,000 names and passwords, 20 of the longest tokens */
+	LIMIT_DOVECOT_WAITING = 1024, /* sign-ins that wait for its greeting or for room to be sent; more is 454 */
+	LIMIT_DOVECOT_GREETING_MS = 5000, /* for connecting and its greeting; it comes at once */
+	LIMIT_DOVECOT_ANSWER_MS = 20000,  /* a step not answered by then is 454; LDAP and PAM may take some seconds */
+	LIMIT_DOVECOT_AGAIN_MS = 5000,    /* at most between tries to connect: a sign-in is worth little later */
+	LIMIT_SIGN_IN_TRIES = 3,          /* failures a session, then it is closed */
+	LIMIT_HASH_TEXT_BYTES = 128,      /* crypto_pwhash_STRBYTES */
+	LIMIT_HASH_COSTS = 8,             /* of hashes in the database: a wrong password is verified at each of them */
+	LIMIT_SIGN_INS = 8192,            /* exchanges that are going on in a worker; more is 454 */
+	LIMIT_HASH_QUEUE = 4096,          /* jobs that wait for a hasher in a worker; more is 454 */
 	LIMIT_HASH_WAIT_MS = 30000,   /* in that queue; later the client may have gone, and 454 lets it come again */
 	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
 	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
