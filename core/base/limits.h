@@ -66,7 +66,8 @@ enum {
 	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
 	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
-	LIMIT_SCRAM_SALT_BYTES = 64, /* of keys from elsewhere; our own have 16 */
+	LIMIT_SCRAM_SALT_BYTES = 64,      /* of keys from elsewhere; our own have 16 */
+	LIMIT_NTLM_NEGOTIATE_BYTES = 512, /* a first message: 40 bytes and two names, kept for the MIC */
 
 	/* --- guard: a file of 23 MB, all of it from the start --- */
 	LIMIT_GUARD_FAILURES = 131072,  /* of networks with a login, as many of networks: 9 MB; more displace those */

@@ -1,6 +1,7 @@
 /* The client's side of each mechanism; see sign_in_client.h. A mechanism is a row. */
 #include "core/users/sign_in_client.h"
 
+#include "core/users/ntlm_client.h"
 #include "crypto/secret.h"
 #include "proto/sasl.h"
 
@@ -82,12 +83,33 @@ static bool oauth_answer(struct sign_in_client *client, struct slice challenge, 
 	return client->mechanism == SASL_XOAUTH2 || buffer_append_byte(response, 1) || too_long(error);
 }
 
+/* MS-SMTPNTLM. Bound to the server's certificate where there is a channel to bind to. */
+static bool ntlm_begin(struct sign_in_client *client, struct buffer *response, struct error *error)
+{
+	(void)client;
+	return ntlm_client_begin(response) || too_long(error);
+}
+
+static bool ntlm_answer(struct sign_in_client *client, struct slice challenge, struct buffer *response,
+			struct error *error)
+{
+	uint8_t end_point[TLS_BINDING_MOST_BYTES];
+	size_t size = 0;
+	if (client->step > 1)
+		return error_set(error, "NTLM: the server goes on asking after the answer");
+	if (!client->tls || !tls_session_binding(client->tls, TLS_BINDING_SERVER_END_POINT, end_point, &size))
+		size = 0;
+	const struct ntlm_client ntlm = { client->name, client->password, slice_of(end_point, size) };
+	return ntlm_client_answer(&ntlm, challenge, response, error);
+}
+
 static const struct client_mechanism mechanisms[] = {
 	{ SASL_PLAIN, plain_begin, NULL, NULL },
 	{ SASL_LOGIN, NULL, login_answer, NULL },
 	{ SASL_EXTERNAL, external_begin, NULL, NULL },
 	{ SASL_OAUTHBEARER, oauthbearer_begin, oauth_answer, NULL },
 	{ SASL_XOAUTH2, xoauth2_begin, oauth_answer, NULL },
+	{ SASL_NTLM, ntlm_begin, ntlm_answer, NULL },
 };
 
 enum { MECHANISMS = sizeof mechanisms / sizeof mechanisms[0] };
