@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{ "server", command_server, "list, pause, resume servers" },
 	{ "explain", command_explain, "say what a client may do and which rule says so" },
 	{ "prove", command_prove, "say what a configuration lets happen" },
+	{ "cert", command_cert, "make, install and judge certificates" },
 	{ "policy", command_policy, "test rules with cases, and compare them with others" },
 };
 

@@ -8,7 +8,7 @@ import pytest
 import postern
 
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
-COMMANDS = ("serve", "check", "user", "queue", "server", "explain", "prove", "policy")
+COMMANDS = ("serve", "check", "user", "queue", "server", "explain", "prove", "cert", "policy")
 
 
 def rendered():
@@ -45,7 +45,7 @@ def section(command):
     """The heads of the items that the page's section on a command has: its actions and options."""
     text = PAGE.read_text().split(f"\n.Ss {command}\n")[1]
     text = re.split(r"\n\.S[sh] ", text)[0]
-    return re.findall(r"^\.It (?:Cm (\w+)|Fl (-[\w-]+))", text, flags=re.M)
+    return re.findall(r"^\.It (?:Cm ([\w-]+(?: create| sign)?)|Fl (-[\w-]+))", text, flags=re.M)
 
 
 def described(command):
@@ -59,8 +59,9 @@ def named(command):
         words = call.split()
         assert words[:2] == ["postern", command]
         found |= set(re.findall(r"--[\w-]+", call))
-        if not words[2].startswith("["):
-            found.add(words[2])
+        action = call.partition(" [")[0].split()[2:]
+        if action:
+            found.add(" ".join(action))
     return found
 
 
@@ -83,7 +84,7 @@ def test_actions_and_options_are_described(command):
     assert len(section(command)) == len(described(command)), "something is described twice"
 
 
-@pytest.mark.parametrize("command", ("user", "queue", "server", "explain", "prove", "policy"))
+@pytest.mark.parametrize("command", ("user", "queue", "server", "explain", "prove", "cert", "policy"))
 def test_help_describes_them_too(command):
     body = postern.postern(command, "--help").stdout.partition("\n\n")[2]
     for name in named(command):
@@ -91,6 +92,7 @@ def test_help_describes_them_too(command):
 
 
 OPERANDS = {"name": "x", "file": "x", "cases": "x", "old": "x", "new": "x", "id": "0000000000001"}
+OPERANDS |= {"certificate": "x", "request": "x", "folder": "x"}
 
 
 @pytest.mark.parametrize("call", sorted(call for command in COMMANDS for call in calls(usage(command))))
