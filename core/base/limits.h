@@ -66,7 +66,12 @@ enum {
 	LIMIT_HASH_TIME_MS = 15000,   /* a job not answered by then is 454: its hasher may have died */
 	LIMIT_SIGN_IN_CACHE = 262144, /* verified logins a worker remembers */
 	LIMIT_SIGN_IN_CACHE_MS = 10 * 60 * 1000,
-	LIMIT_SCRAM_SALT_BYTES = 64,      /* of keys from elsewhere; our own have 16 */
+	LIMIT_SCRAM_SALT_BYTES = 64,       /* of keys from elsewhere; our own have 16 */
+	LIMIT_SCRAM_ITERATIONS = 10000000, /* a second or more for the client, and for whoever sets a password */
+	LIMIT_SCRAM_NONCE_BYTES = 256,     /* both sides' together; usual are 50 to 100 */
+	LIMIT_SCRAM_MESSAGE_BYTES =
+		1792, /* the longest name, twice, with each of its characters escaped; and a nonce */
+	LIMIT_SCRAM_EXCHANGE_BYTES = 2 * LIMIT_SCRAM_MESSAGE_BYTES + 512, /* all that both sides sign */
 	LIMIT_NTLM_NEGOTIATE_BYTES = 512, /* a first message: 40 bytes and two names, kept for the MIC */
 
 	/* --- guard: a file of 23 MB, all of it from the start --- */
