@@ -51,9 +51,8 @@ enum {
 	LIMIT_SASL_RESPONSE_BYTES = LIMIT_AUTH_LINE_BYTES / 4 * 3, /* decoded */
 	LIMIT_CHALLENGE_BYTES = 4096,     /* not encoded; Kerberos' and NTLM's have some hundred */
 	LIMIT_DOVECOT_LINE_BYTES = 16384, /* Dovecot reads no longer ones; its own are shorter */
-	LIMIT_DOVECOT_SEND_BYTES =
-		262144,               /* that wait to be sent: 1,000 names and passwords, 20 of the longest tokens */
-	LIMIT_DOVECOT_WAITING = 1024, /* sign-ins that wait for its greeting or for room to be sent; more is 454 */
+	LIMIT_DOVECOT_SEND_BYTES = 65536, /* that wait to be sent: 250 names and passwords, 5 of the longest tokens */
+	LIMIT_DOVECOT_WAITING = 1024,     /* sign-ins that wait for its greeting or for room to be sent; more is 454 */
 	LIMIT_DOVECOT_GREETING_MS = 5000, /* for connecting and its greeting; it comes at once */
 	LIMIT_DOVECOT_ANSWER_MS = 20000,  /* a step not answered by then is 454; LDAP and PAM may take some seconds */
 	LIMIT_DOVECOT_AGAIN_MS = 5000,    /* at most between tries to connect: a sign-in is worth little later */
