@@ -51,7 +51,7 @@ static void sign(X509 *certificate, EVP_PKEY *key, const struct made_certificate
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *options;
-	ASSERT(EVP_DigestSignInit(context, &options, wanted->hash, NULL, key));
+	ASSERT(EVP_DigestSignInit(context, &options, wanted->hash ? wanted->hash : EVP_sha256(), NULL, key));
 	ASSERT(!wanted->pss || (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) &&
 				EVP_PKEY_CTX_set_rsa_pss_saltlen(options, -1)));
 	ASSERT(X509_sign_ctx(certificate, context));

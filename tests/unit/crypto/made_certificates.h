@@ -15,7 +15,7 @@ struct made_certificate {
 	const char *usage;          /* extended key usage; NULL: none is said */
 	int begins_days;            /* from now; may be negative */
 	int ends_days;
-	const EVP_MD *hash; /* of the signature */
+	const EVP_MD *hash; /* of the signature; NULL: SHA-256 */
 	bool pss;           /* by an RSA key that is made for it, itself the issuer */
 	long serial;
 };
