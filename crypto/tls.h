@@ -30,6 +30,9 @@ struct tls_server_settings {
 /* NULL and `error` (naming the file and what to do) when a file can't be read, or key and certificate do not match. */
 struct tls_context *tls_server_context_create(const struct tls_server_settings *settings, struct error *error);
 
+/* Can these be client_ca_file and client_crl_file (or NULL)? */
+MUST_USE bool tls_client_authorities_check(const char *ca_file, const char *crl_file, struct error *error);
+
 /* A further certificate, chosen when the client's SNI is this name (case-insensitive; "*.example.org" covers one label). */
 MUST_USE bool tls_context_add_name(struct tls_context *context, const char *name, const char *certificate_file,
 				   const char *key_file, struct error *error);

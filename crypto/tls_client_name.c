@@ -66,23 +66,39 @@ static bool add_revoked(X509_STORE *store, const char *file)
 	       X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
 }
 
+static X509_STORE *read_authorities(const char *ca_file, const char *crl_file, struct error *error)
+{
+	char reason[LIBRARY_ERROR_TEXT_BYTES];
+	X509_STORE *store = tls_verify_read_store(ca_file);
+	if (store && (!crl_file || add_revoked(store, crl_file)))
+		return store;
+	library_error_take(reason, "out of memory");
+	if (store)
+		error_set(error, "revocation list %s: %s; a readable PEM file (BEGIN X509 CRL) is needed", crl_file,
+			  reason);
+	else
+		error_set(error, "CA certificates %s: %s; a readable PEM file is needed", ca_file, reason);
+	X509_STORE_free(store);
+	return NULL;
+}
+
+bool tls_client_authorities_check(const char *ca_file, const char *crl_file, struct error *error)
+{
+	X509_STORE *store = read_authorities(ca_file, crl_file, error);
+	X509_STORE_free(store);
+	return store != NULL;
+}
+
 bool tls_client_name_prepare(struct tls_context *context, const struct tls_server_settings *settings,
 			     struct error *error)
 {
-	char reason[LIBRARY_ERROR_TEXT_BYTES];
 	if (!settings->client_ca_file)
 		return true;
-	context->trusted = tls_verify_read_store(settings->client_ca_file);
-	if (!context->trusted || !tls_client_name_ask(context, context->own.library)) {
-		library_error_take(reason, "out of memory");
-		return error_set(error, "CA certificates %s: %s; a readable PEM file is needed",
-				 settings->client_ca_file, reason);
-	}
-	if (settings->client_crl_file && !add_revoked(context->trusted, settings->client_crl_file)) {
-		library_error_take(reason, "out of memory");
-		return error_set(error, "revocation list %s: %s; a readable PEM file (BEGIN X509 CRL) is needed",
-				 settings->client_crl_file, reason);
-	}
+	context->trusted = read_authorities(settings->client_ca_file, settings->client_crl_file, error);
+	if (!context->trusted)
+		return false;
+	if (!tls_client_name_ask(context, context->own.library))
+		return error_set(error, "TLS settings: out of memory");
 	SSL_CTX_set_custom_verify(context->own.library, SSL_VERIFY_PEER, look_later);
 	return true;
 }

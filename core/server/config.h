@@ -31,6 +31,14 @@ struct config_certificate {
 	int line;
 };
 
+/* How good TLS has to be, and whose client certificates count. Defaults in brackets. */
+struct config_tls {
+	char *client_ca; /* NULL: clients are not asked for certificates */
+	int client_ca_line;
+	char *client_crl; /* NULL: nothing is revoked */
+	int client_crl_line;
+};
+
 /* Whose connections begin with a PROXY header. */
 struct config_proxy {
 	struct net_prefix prefix;
@@ -65,12 +73,13 @@ struct config_server {
 	struct config_certificate *certificates; /* [0] is the default */
 	size_t certificate_count;
 	uint16_t tls_min_version; /* TLS_VERSION_1_2 */
-	int auth_line;            /* of the block, 0: not written */
-	unsigned mechanisms;      /* SASL_… bits; {PLAIN, LOGIN} */
-	bool plaintext_sign_in;   /* no */
-	bool senders_own;         /* any: whom one who has signed in may send as */
-	bool from_header_own;     /* any: and whom the From field may name */
-	bool anonymous;           /* no: who has not signed in may send to recipients that are delivered here */
+	struct config_tls tls;
+	int auth_line;          /* of the block, 0: not written */
+	unsigned mechanisms;    /* SASL_… bits; {PLAIN, LOGIN} */
+	bool plaintext_sign_in; /* no */
+	bool senders_own;       /* any: whom one who has signed in may send as */
+	bool from_header_own;   /* any: and whom the From field may name */
+	bool anonymous;         /* no: who has not signed in may send to recipients that are delivered here */
 	struct config_connect connect;
 	struct config_relay relay;
 	struct config_dns dns;

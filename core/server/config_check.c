@@ -17,6 +17,7 @@
 #include "core/server/config.h"
 #include "core/server/rule_file.h"
 #include "crypto/certificate.h"
+#include "crypto/tls.h"
 
 struct check {
 	const struct config *config;
@@ -143,12 +144,24 @@ static void check_certificate(const struct check *check, const struct config_cer
 				   certificate->certificate, certificate->name);
 }
 
+static void check_client_authorities(const struct check *check, const struct config_tls *tls)
+{
+	struct error error = { "" };
+	if (!tls->client_ca)
+		return;
+	if (!tls_client_authorities_check(tls->client_ca, NULL, &error))
+		config_problem_add(check->problems, check->config->file, tls->client_ca_line, "%s", error.text);
+	else if (tls->client_crl && !tls_client_authorities_check(tls->client_ca, tls->client_crl, &error))
+		config_problem_add(check->problems, check->config->file, tls->client_crl_line, "%s", error.text);
+}
+
 static void check_certificates(const struct check *check)
 {
 	for (size_t i = 0; i < check->config->server_count; i++) {
 		const struct config_server *server = &check->config->servers[i];
 		for (size_t j = 0; j < server->certificate_count; j++)
 			check_certificate(check, &server->certificates[j]);
+		check_client_authorities(check, &server->tls);
 	}
 }
 

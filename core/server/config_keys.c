@@ -11,6 +11,7 @@
 #include "core/server/config_proxies.h"
 #include "core/server/config_quota.h"
 #include "core/server/config_set.h"
+#include "core/server/config_tls.h"
 #include "crypto/tls.h"
 #include "proto/sasl.h"
 
@@ -140,39 +141,6 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 	return server;
 }
 
-/* The array has room for all that the block holds, so that no pointer into it moves. */
-static void *open_tls(struct config_reading *reading, const struct config_statement *statement, void *outer)
-{
-	struct config_server *server = outer;
-	size_t count = 1;
-	for (const struct list *node = statement->statements.next; node != &statement->statements; node = node->next)
-		count++;
-	server->certificates = calloc(count, sizeof *server->certificates);
-	if (!server->certificates)
-		return out_of_memory(reading, statement);
-	server->certificates[server->certificate_count++].line = statement->line;
-	return server;
-}
-
-static void set_default_certificate(struct config_reading *reading, const struct config_given *given)
-{
-	struct config_server *server = given->target;
-	struct config_given inner = *given;
-	inner.target = &server->certificates[0];
-	config_set_path(reading, &inner);
-}
-
-static void *open_sni(struct config_reading *reading, const struct config_statement *statement, void *outer)
-{
-	struct config_server *server = outer;
-	struct config_certificate *certificate = &server->certificates[server->certificate_count];
-	*certificate = (struct config_certificate){ .name = strdup(statement->title), .line = statement->line };
-	if (!certificate->name)
-		return out_of_memory(reading, statement);
-	server->certificate_count++;
-	return certificate;
-}
-
 static void *open_auth(struct config_reading *reading, const struct config_statement *statement, void *outer)
 {
 	(void)reading;
@@ -233,8 +201,9 @@ static const struct config_choice yes_no[] = { { "yes", true }, { "no", false },
 static const struct config_choice any_own[] = { { "any", false }, { "own", true }, { NULL } };
 static const struct config_choice show_hide[] = { { "show", true }, { "hide", false }, { NULL } };
 static const struct config_choice bare_lf[] = { { "refuse", false }, { "normalise", true }, { NULL } };
-static const struct config_choice tls_versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL } };
-static const struct config_choice mechanisms[] = { { "PLAIN", SASL_PLAIN }, { "LOGIN", SASL_LOGIN }, { NULL } };
+static const struct config_choice mechanisms[] = {
+	{ "PLAIN", SASL_PLAIN }, { "LOGIN", SASL_LOGIN }, { "EXTERNAL", SASL_EXTERNAL }, { NULL }
+};
 static const struct config_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL }
 };
@@ -243,20 +212,6 @@ static const struct config_choice log_levels[] = {
 };
 
 /* clang-format off */
-static const struct config_key sni_keys[] = {
-	{ "certificate", .set = config_set_path, FIELD(config_certificate, certificate) },
-	{ "key", .set = config_set_path, FIELD(config_certificate, key) },
-	{ NULL },
-};
-
-static const struct config_key tls_keys[] = {
-	{ "certificate", .set = set_default_certificate, FIELD(config_certificate, certificate) },
-	{ "key", .set = set_default_certificate, FIELD(config_certificate, key) },
-	{ "min_version", .set = config_set_choice, FIELD(config_server, tls_min_version), .choices = tls_versions },
-	{ "sni", CONFIG_TITLED, .open = open_sni, .inside = sni_keys },
-	{ NULL },
-};
-
 static const struct config_key auth_keys[] = {
 	{ "mechanisms", .set = config_add_choice_bit, FIELD(config_server, mechanisms), .many = true, .choices = mechanisms },
 	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
@@ -297,7 +252,7 @@ static const struct config_key server_keys[] = {
 	{ "hostname", .set = config_set_text, FIELD(config_server, hostname) },
 	{ "listen", .set = add_listener, .many = true },
 	{ "proxy_protocol", .set = config_add_proxy, .many = true },
-	{ "tls", CONFIG_BLOCK, .open = open_tls, .inside = tls_keys },
+	{ "tls", CONFIG_BLOCK, .open = config_open_tls, .inside = config_tls_keys },
 	{ "auth", CONFIG_BLOCK, .open = open_auth, .inside = auth_keys },
 	{ "connect", CONFIG_BLOCK, .open = config_open_connect, .inside = config_connect_keys },
 	{ "relay", CONFIG_BLOCK, .open = config_open_relay, .inside = config_relay_keys },

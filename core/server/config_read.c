@@ -13,6 +13,7 @@
 #include "core/server/config_keys.h"
 #include "core/server/config_rules.h"
 #include "core/server/config_source.h"
+#include "core/server/config_tls.h"
 #include "core/server/config_value.h"
 
 /* --- names --- */
@@ -257,15 +258,10 @@ static void server_finish(struct config_server *server)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
 		free(server->listeners[i].text);
-	for (size_t i = 0; i < server->certificate_count; i++) {
-		free(server->certificates[i].name);
-		free(server->certificates[i].certificate);
-		free(server->certificates[i].key);
-	}
 	config_access_finish(server);
+	config_tls_free(server);
 	free(server->listeners);
 	free(server->proxies);
-	free(server->certificates);
 	free(server->hostname);
 	free(server->name);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/server/config_tls.h"
 #include "proto/address.h"
 
 static void check_hostname(const struct config_server *server, struct config_problems *problems)
@@ -140,6 +141,7 @@ static void check_server(const struct config *config, const struct config_server
 				   "server '%s' has no listener; add listen = { \"0.0.0.0:587 starttls\" }",
 				   server->name);
 	check_certificates(server, problems);
+	config_tls_check(server, problems);
 	check_sign_in(config, server, problems);
 	check_open_relay(server, problems);
 	check_connect(server, problems);

@@ -35,6 +35,8 @@ static bool load_certificates(struct server_block *block, const uint8_t *ticket_
 		.key_file = config->certificates[0].key,
 		.min_version = config->tls_min_version,
 		.max_version = TLS_VERSION_1_3,
+		.client_ca_file = config->tls.client_ca,
+		.client_crl_file = config->tls.client_crl,
 	};
 	memcpy(settings.ticket_secret, ticket_secret, sizeof settings.ticket_secret);
 	block->tls = tls_server_context_create(&settings, error);

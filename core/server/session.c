@@ -142,10 +142,24 @@ void session_greet(struct session *session)
 	session_end_turn(session);
 }
 
+/* Whose certificate counts for nothing, is told why: else nobody would know why EXTERNAL is not offered. */
+static void log_client_certificate(struct session *session)
+{
+	struct log_line line;
+	struct slice name;
+	const char *problem;
+	if (!tls_session_client_name(session->stream.tls, &name, &problem) && problem &&
+	    session_log(session, &line, LOG_INFO, "client-certificate")) {
+		log_text(&line, "why", problem);
+		log_end(&line);
+	}
+}
+
 static void tls_is_open(struct session *session)
 {
 	struct log_line line;
 	struct tls_facts facts;
+	log_client_certificate(session);
 	tls_session_facts(session->stream.tls, &facts);
 	session->tls_bits = facts.bits;
 	if (session_log(session, &line, LOG_DEBUG, "tls")) {

@@ -12,6 +12,8 @@ static size_t place_of(const struct session *session)
 void session_offer_sign_ins(struct session *session)
 {
 	unsigned able = sign_in_backends_able(&session->worker->backends, place_of(session));
+	if (!sign_in_external_is_possible(session->stream.tls))
+		able &= ~(unsigned)SASL_EXTERNAL;
 	smtp_session_withhold(&session->smtp, ~able);
 }
 

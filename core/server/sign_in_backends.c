@@ -25,9 +25,12 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 		sign_in_create(settings->loop, backends->users, settings->hasher_fd, config->hashers, error);
 	if (!backends->passwords)
 		return false;
-	for (size_t i = 0; i < config->server_count; i++)
-		assign(backends, i, config->servers[i].mechanisms & SASL_WITH_PASSWORD,
-		       sign_in_passwords(backends->passwords));
+	sign_in_external_init(&backends->external, backends->users);
+	for (size_t i = 0; i < config->server_count; i++) {
+		unsigned mechanisms = config->servers[i].mechanisms;
+		assign(backends, i, mechanisms & SASL_WITH_PASSWORD, sign_in_passwords(backends->passwords));
+		assign(backends, i, mechanisms & SASL_EXTERNAL, &backends->external.backend);
+	}
 	return true;
 }
 

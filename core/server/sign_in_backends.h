@@ -5,12 +5,14 @@
 #include "core/base/limits.h"
 #include "core/server/config.h"
 #include "core/users/sign_in.h"
+#include "core/users/sign_in_external.h"
 #include "core/users/users.h"
 #include "proto/sasl.h"
 
 struct sign_in_backends {
 	struct users *users;
 	struct sign_in_service *passwords;
+	struct sign_in_external external;
 	struct sign_in_backend *of[LIMIT_SERVERS][SASL_MECHANISMS]; /* by server block and bit; NULL: nobody's */
 };
 
