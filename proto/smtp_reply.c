@@ -36,6 +36,8 @@ static const struct reply_row rows[SMTP_STATUS_COUNT] = {
 	[SMTP_SIGN_IN_OK] = REPLY(235, "2.7.0 ", "Signed in"),
 	[SMTP_SIGN_IN_WRONG] = REPLY(535, "5.7.8 ", "User name or password is wrong"),
 	[SMTP_SIGN_IN_UNAVAILABLE] = REPLY(454, "4.7.0 ", "Temporary authentication failure, try again later"),
+	[SMTP_SIGN_IN_BANNED] =
+		AROUND(421, "4.7.0 ", "Signing in from your network is refused for now, try again later ", ""),
 	[SMTP_SIGN_IN_REQUIRED] = REPLY(530, "5.7.0 ", "Sign in first"),
 	[SMTP_FROM_NOT_OWN] = REPLY(550, "5.7.1 ", "The From field names an address that your login may not send as"),
 	[SMTP_QUOTA_USED] = REPLY(451, "4.7.1 ", "You have sent as much as you may for now, try again later"),

@@ -13,6 +13,7 @@ enum smtp_status {
 	SMTP_SIGN_IN_OK,           /* 235 2.7.0 */
 	SMTP_SIGN_IN_WRONG,        /* 535 5.7.8 */
 	SMTP_SIGN_IN_UNAVAILABLE,  /* 454 4.7.0 */
+	SMTP_SIGN_IN_BANNED,       /* 421 4.7.0, with the refusal's id */
 	SMTP_SIGN_IN_REQUIRED,     /* 530 5.7.0 */
 	SMTP_FROM_NOT_OWN,         /* 550 5.7.1 */
 	SMTP_QUOTA_USED,           /* 451 4.7.1 */

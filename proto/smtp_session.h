@@ -152,6 +152,9 @@ MUST_USE bool smtp_session_challenge(struct smtp_session *session, struct slice 
 /* SMTP_SIGN_IN_OK, SMTP_SIGN_IN_WRONG, SMTP_SIGN_IN_UNAVAILABLE, … write the reply and leave SMTP_SIGN_IN. */
 MUST_USE enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smtp_status status,
 						   struct buffer *out);
+/* The same for who may not try, whatever was found out: 421 with a detail, and the session is over. */
+enum smtp_action smtp_session_sign_in_refuse(struct smtp_session *session, enum smtp_status status, struct slice detail,
+					     struct buffer *out);
 
 /* SMTP_SENDER_OK / SMTP_RECIPIENT_OK accept; any other refuses with its reply, of which `detail` is a part where it has one.
  * An answer that takes time may point session->path, which the question is about, to a copy of it. */

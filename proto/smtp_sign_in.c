@@ -147,3 +147,13 @@ enum smtp_action smtp_session_sign_in_end(struct smtp_session *session, enum smt
 	session->signed_in = status == SMTP_SIGN_IN_OK;
 	return smtp_sign_in_leave(session, status, out);
 }
+
+enum smtp_action smtp_session_sign_in_refuse(struct smtp_session *session, enum smtp_status status, struct slice detail,
+					     struct buffer *out)
+{
+	ASSERT(smtp_reply_code(status) == 421);
+	smtp_session_answered(session, SMTP_VERIFY_SIGN_IN);
+	session->exchange = NULL;
+	smtp_session_enter(session, SMTP_READY);
+	return smtp_session_reply_about(session, status, detail, SMTP_CLOSE, out);
+}

@@ -53,7 +53,7 @@ static const char *name_text(const struct refusal *refusal)
 static void print_text(const struct refusal *refusal, const struct texts *texts)
 {
 	printf("refusal    %s of %s, server %s\n", texts->id, texts->time, refusal->server);
-	printf("stage      %s: %s\n", policy_stage_name((enum policy_stage)refusal->stage),
+	printf("stage      %s: %s\n", refusal_stage_name(refusal->stage),
 	       policy_outcome_name((enum policy_outcome)refusal->outcome));
 	printf("rule       %s", refusal->rule);
 	if (refusal->line)
@@ -63,7 +63,10 @@ static void print_text(const struct refusal *refusal, const struct texts *texts)
 		printf("TLS        %u bits\n", refusal->tls_bits);
 	else
 		puts("TLS        none");
-	printf("signed in  %s\n", refusal->signed_in ? texts->login : "no");
+	if (refusal->signed_in || !texts->login[0])
+		printf("signed in  %s\n", refusal->signed_in ? texts->login : "no");
+	else
+		printf("signed in  no; %s was tried\n", texts->login);
 	if (texts->sender[0])
 		printf("sender     %s\n", texts->sender);
 	if (texts->recipient[0])
@@ -81,15 +84,14 @@ void refusal_print(const struct refusal *refusal, bool json)
 		print_text(refusal, &texts);
 		return;
 	}
-	json_t *report =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:b, s:b}",
-			  "id", texts.id, "time", texts.time, "server", refusal->server, "stage",
-			  policy_stage_name((enum policy_stage)refusal->stage), "verdict",
-			  policy_outcome_name((enum policy_outcome)refusal->outcome), "rule", refusal->rule, "file",
-			  refusal->file, "line", (int)refusal->line, "reply", texts.reply, "address", texts.address,
-			  "name", refusal->name, "tls_bits", (int)refusal->tls_bits, "signed_in",
-			  (int)refusal->signed_in, "login", texts.login, "sender", texts.sender, "recipient",
-			  texts.recipient, "has_route", (int)refusal->has_route, "local", (int)refusal->local);
+	json_t *report = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:b, s:b}", "id",
+		texts.id, "time", texts.time, "server", refusal->server, "stage", refusal_stage_name(refusal->stage),
+		"verdict", policy_outcome_name((enum policy_outcome)refusal->outcome), "rule", refusal->rule, "file",
+		refusal->file, "line", (int)refusal->line, "reply", texts.reply, "address", texts.address, "name",
+		refusal->name, "tls_bits", (int)refusal->tls_bits, "signed_in", (int)refusal->signed_in, "login",
+		texts.login, "sender", texts.sender, "recipient", texts.recipient, "has_route", (int)refusal->has_route,
+		"local", (int)refusal->local);
 	json_dumpf(report, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(report);

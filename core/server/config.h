@@ -13,6 +13,7 @@
 #include "core/policy/quota.h"
 #include "core/relay/route.h"
 #include "core/server/config_access.h"
+#include "core/server/config_guard.h"
 
 enum listener_mode { LISTENER_PLAIN, LISTENER_STARTTLS, LISTENER_TLS };
 
@@ -105,6 +106,7 @@ struct config {
 	struct config_server *servers;
 	size_t server_count;
 	struct route_table routes;
+	struct config_guard guard;
 };
 
 /* One thing that is wrong. */

@@ -8,6 +8,7 @@
 #include "core/net/address.h"
 #include "core/server/config_access_keys.h"
 #include "core/server/config_connect.h"
+#include "core/server/config_guard_keys.h"
 #include "core/server/config_proxies.h"
 #include "core/server/config_quota.h"
 #include "core/server/config_set.h"
@@ -283,6 +284,7 @@ const struct config_key config_root_keys[] = {
 	{ "loop", .set = config_set_choice, FIELD(config, loop), .choices = loops },
 	{ "log", .set = config_set_choice, FIELD(config, log_level), .choices = log_levels },
 	{ "shutdown", .set = config_set_duration, FIELD(config, drain_ms), .least = 0, .most = HOUR_MS },
+	{ "guard", CONFIG_BLOCK, .open = config_open_guard, .inside = config_guard_keys },
 	{ "server", CONFIG_TITLED, .open = open_server, .inside = server_keys },
 	{ "delivery", CONFIG_BLOCK, .open = open_same, .inside = delivery_keys },
 	{ NULL },
@@ -296,4 +298,5 @@ void config_set_defaults(struct config *config)
 	config->loop = LOOP_AUTO;
 	config->log_level = LOG_INFO;
 	config->drain_ms = 30 * SECOND_MS;
+	config_guard_set_defaults(&config->guard);
 }

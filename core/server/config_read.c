@@ -276,6 +276,7 @@ void config_free(struct config *config)
 		free(config->routes.routes[i].domain);
 		free(config->routes.routes[i].maildir);
 	}
+	free(config->guard.exempt);
 	free(config->servers);
 	free(config->routes.routes);
 	free(config->file);

@@ -2,6 +2,7 @@
  *
  *   users/          the user database
  *   quotas          what logins have sent, where there are quotas
+ *   guard           failed sign-ins and bans, unless the guard is off
  *   lanes/N/        the spool's lanes, one a worker
  *   tls/            ticket.secret; with the embedded default also the CA, the certificate and their keys
  *   mail/           with the embedded default: the Maildirs */

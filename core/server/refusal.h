@@ -16,7 +16,7 @@ struct refusal {
 	uint32_t format; /* REFUSAL_FORMAT */
 	uint32_t line;   /* of the rule; 0: it is written nowhere */
 	uint16_t tls_bits;
-	uint8_t stage;      /* enum policy_stage */
+	uint8_t stage;      /* enum policy_stage or refusal_stage */
 	uint8_t outcome;    /* enum policy_outcome */
 	uint8_t status;     /* enum smtp_status */
 	uint8_t name_state; /* enum policy_name */
@@ -35,9 +35,19 @@ struct refusal {
 enum { REFUSAL_FORMAT = 1, REFUSAL_BYTES = 1024 };
 _Static_assert(sizeof(struct refusal) == REFUSAL_BYTES, "records lie at multiples of their size");
 
+/* Stages that have settings, and no rules. */
+enum refusal_stage {
+	REFUSAL_SIGN_IN = POLICY_STAGES,
+	REFUSAL_MESSAGE, /* all of it is there */
+	REFUSAL_STAGES,
+};
+
+/* "connection", "sender", "recipient", "sign-in", "message". */
+const char *refusal_stage_name(unsigned stage);
+
 /* What was judged, beside the facts. */
 struct refusal_context {
-	const char *login; /* NULL: nobody has signed in */
+	const char *login; /* NULL: nobody has signed in; with REFUSAL_SIGN_IN who was tried */
 	struct slice sender;
 	struct slice recipient;
 };
@@ -45,6 +55,19 @@ struct refusal_context {
 /* Fills all but id and time. */
 void refusal_fill(struct refusal *refusal, const struct policy *policy, const struct policy_facts *facts,
 		  const struct policy_verdict *verdict, const struct refusal_context *context);
+
+/* What has refused where it is no rule: a limit, a quota, a ban. */
+struct refusal_setting {
+	unsigned stage; /* enum policy_stage or refusal_stage */
+	enum smtp_status status;
+	const char *file;
+	int line; /* 0: it is not written */
+	char text[160];
+};
+
+/* The same for one of these, of that server block. */
+void refusal_fill_setting(struct refusal *refusal, const char *server, const struct policy_facts *facts,
+			  const struct refusal_setting *setting, const struct refusal_context *context);
 
 /* What stands in the reply's text beside that of its status: the recipient where it is about one, and the id, if there is any. */
 void refusal_write_detail(struct buffer *out, enum smtp_status status, struct slice recipient, const char *id);

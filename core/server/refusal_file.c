@@ -140,7 +140,7 @@ void refusal_file_add(struct refusal_file *file, struct refusal *refusal)
 
 static bool is_sound(const struct refusal *refusal)
 {
-	return refusal->format == REFUSAL_FORMAT && refusal->stage < POLICY_STAGES &&
+	return refusal->format == REFUSAL_FORMAT && refusal->stage < REFUSAL_STAGES &&
 	       refusal->outcome <= POLICY_NEEDS_NAME && refusal->status < SMTP_STATUS_COUNT &&
 	       refusal->name_state <= POLICY_NAME_FAILED && (refusal->family == 4 || refusal->family == 6);
 }

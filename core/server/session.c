@@ -64,6 +64,8 @@ void session_drain(struct session *session)
 		return;
 	if (session->phase == SESSION_HANDSHAKE || !session->greeted)
 		session_abort(session);
+	else if (session->blocked & SESSION_BLOCK_GUARD)
+		session_sign_in_continue(session);
 	else
 		make_ready(session);
 }

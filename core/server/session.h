@@ -18,6 +18,12 @@ struct session_sign_in {
 	struct sign_in_facts facts;
 	struct sign_in_request request;
 	struct sign_in_backend *backend; /* that has had a step; NULL: none */
+	struct timer delay;              /* while the guard has it wait */
+	uint32_t delayed_ms;             /* so long */
+	uint8_t outcome;                 /* enum sign_in_outcome, that waits; SIGN_IN_OUTCOMES: the password does */
+	bool asked_guard;                /* one waits once */
+	uint8_t *challenge;              /* that waits with its outcome, malloc'ed; NULL: none */
+	size_t challenge_size;
 	struct session *session;
 };
 
@@ -49,6 +55,7 @@ enum session_block {
 	SESSION_BLOCK_OUTPUT = 8,  /* the client does not read its replies */
 	SESSION_BLOCK_SPOOL = 16,  /* the spool is busy */
 	SESSION_BLOCK_NAME = 32,   /* the client's name is being found out */
+	SESSION_BLOCK_GUARD = 64,  /* a sign-in waits as long as the guard says */
 };
 
 enum { SESSION_CLIENT_BYTES = sizeof "IPv6:" - 1 + NET_ADDRESS_TEXT_BYTES };

@@ -1,13 +1,14 @@
 /* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
  * session_admission.c (limits of clients), session_policy.c (rules), session_name.c (the client's name),
  * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
- * session_sign_in.c (who the client is),
+ * session_sign_in.c (who the client is), session_guard.c (whether he may try),
  * session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
 #define POSTERN_SERVER_SESSION_PARTS_H
 
 #include "core/base/log.h"
 #include "core/server/session.h"
+#include "core/spool/spool.h"
 
 /* Who the client is, for logs, Received fields and judging. */
 void session_set_client(struct session *session, const struct net_address *address);
@@ -49,6 +50,10 @@ MUST_USE bool session_is_refused(struct session *session);
  * judged. */
 MUST_USE enum smtp_status session_judge_path(struct session *session, bool sender, struct policy_facts *facts,
 					     struct buffer *detail);
+
+/* Keeps a refusal by what is no rule, and gives it an id for the reply and the log. */
+void session_keep_refusal(struct session *session, const struct refusal_setting *setting,
+			  const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES]);
 
 /* Asks who the client is, unless that was asked. True: it is known, as far as it can be. False: it will be, and what waits for it then
  * goes on by itself. */
@@ -133,6 +138,28 @@ MUST_USE enum smtp_action session_begin_sign_in(struct session *session, struct 
 
 /* The engine holds what the client says: name and password, or a response. */
 MUST_USE enum smtp_action session_verify_sign_in(struct session *session);
+
+/* What the guard says of the sign-in. */
+enum session_guard {
+	SESSION_GUARD_ADMITS,
+	SESSION_GUARD_DELAYS, /* session_sign_in_continue() goes on after a while */
+	SESSION_GUARD_REFUSES,
+};
+
+/* May it go on? Asked before a password is verified, and again of each outcome. */
+enum session_guard session_ask_guard(struct session *session, enum sign_in_outcome outcome);
+
+/* After SESSION_GUARD_REFUSES: keeps, logs and says it; the session is over. */
+enum smtp_action session_refuse_sign_in(struct session *session);
+
+/* The outcome that the client is told. */
+void session_tell_guard(struct session *session, enum sign_in_outcome outcome);
+
+/* Nothing waits any more: of a sign-in that ends. */
+void session_forget_delay(struct session *session);
+
+/* The delay is over. */
+void session_sign_in_continue(struct session *session);
 
 /* Ends what the back end still does for it, wipes it and gives it back. */
 void session_release_sign_in(struct session *session);

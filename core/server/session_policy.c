@@ -75,6 +75,17 @@ static void log_refusal(struct session *session, const struct refusal *refusal, 
 	log_end(&line);
 }
 
+void session_keep_refusal(struct session *session, const struct refusal_setting *setting,
+			  const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES])
+{
+	struct refusal refusal;
+	struct policy_facts facts;
+	set_facts(session, &facts);
+	refusal_fill_setting(&refusal, session->server->config->name, &facts, setting, context);
+	refusal_file_add(session->worker->refusal_file, &refusal);
+	spool_id_format(refusal.id, id);
+}
+
 /* Keeps and logs it, and writes what of the reply is of this refusal alone. */
 static void refuse(struct session *session, const struct policy_facts *facts, const struct policy_verdict *verdict,
 		   struct buffer *detail)

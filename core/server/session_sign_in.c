@@ -1,4 +1,5 @@
 /* A session's sign-in: between the engine, which speaks SMTP, and the back end, which knows what the mechanism says. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/server/session_parts.h"
@@ -53,6 +54,8 @@ static void log_outcome(struct session *session, enum smtp_status status)
 		log_text(&line, "by", sign_in->backend->class->name);
 	if (request->reason)
 		log_text(&line, done ? "how" : "why", request->reason);
+	if (sign_in->delayed_ms)
+		log_number(&line, "delayed_ms", sign_in->delayed_ms);
 	if (!done)
 		log_number(&line, "code", smtp_reply_code(status));
 	log_end(&line);
@@ -99,21 +102,68 @@ static enum smtp_action answer(struct session *session, enum sign_in_outcome out
 
 /* --- asking --- */
 
-/* From the loop: the back end has found it out. */
-static void answered(struct sign_in_request *request, enum sign_in_outcome outcome)
+/* What a delay keeps of a challenge, as the worker has one for all. False: no memory. */
+static bool keep_outcome(struct session_sign_in *sign_in, enum sign_in_outcome outcome, const struct buffer *challenge)
 {
-	struct session *session = CONTAINER_OF(request, struct session_sign_in, request)->session;
-	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
-	if (session->ending) {
-		session_release_sign_in(session);
-		return;
+	sign_in->outcome = (uint8_t)outcome;
+	if (outcome != SIGN_IN_CHALLENGE)
+		return true;
+	sign_in->challenge_size = challenge->size;
+	sign_in->challenge = malloc(challenge->size ? challenge->size : 1);
+	if (!sign_in->challenge)
+		return false;
+	memcpy(sign_in->challenge, challenge->data, challenge->size);
+	secret_wipe(challenge->data, challenge->size);
+	return true;
+}
+
+static enum sign_in_outcome kept_outcome(const struct session_sign_in *sign_in, struct buffer *challenge)
+{
+	buffer_clear(challenge);
+	bool fits =
+		!sign_in->challenge || buffer_append(challenge, slice_of(sign_in->challenge, sign_in->challenge_size));
+	ASSERT(fits);
+	return (enum sign_in_outcome)sign_in->outcome;
+}
+
+/* Nobody is told an outcome while he is banned, or before his time. */
+static enum smtp_action take_outcome(struct session *session, enum sign_in_outcome outcome)
+{
+	switch (session_ask_guard(session, outcome)) {
+	case SESSION_GUARD_REFUSES:
+		return session_refuse_sign_in(session);
+	case SESSION_GUARD_DELAYS:
+		if (keep_outcome(session->sign_in, outcome, &session->worker->challenge))
+			return SMTP_CONTINUE;
+		session_forget_delay(session);
+		return answer(session, SIGN_IN_UNAVAILABLE);
+	case SESSION_GUARD_ADMITS:
+		break;
 	}
-	session_act(session, answer(session, outcome), SLICE_LITERAL(""));
+	session_tell_guard(session, outcome);
+	return answer(session, outcome);
+}
+
+/* Does what follows, from the loop. */
+static void go_on(struct session *session, enum smtp_action action)
+{
+	session_act(session, action, SLICE_LITERAL(""));
 	if (session->smtp.state != SMTP_SIGN_IN)
 		session_release_sign_in(session);
 	session_send_replies(session);
 	if (list_is_empty(&session->ready))
 		list_append(&session->worker->ready, &session->ready);
+}
+
+/* From the loop: the back end has found it out. */
+static void answered(struct sign_in_request *request, enum sign_in_outcome outcome)
+{
+	struct session *session = CONTAINER_OF(request, struct session_sign_in, request)->session;
+	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
+	if (session->ending)
+		session_release_sign_in(session);
+	else
+		go_on(session, take_outcome(session, outcome));
 }
 
 static void fill_request(struct session *session, struct sign_in_request *request, struct sasl_exchange *exchange)
@@ -134,20 +184,47 @@ static void fill_request(struct session *session, struct sign_in_request *reques
 	}
 }
 
-enum smtp_action session_verify_sign_in(struct session *session)
+static enum smtp_action step(struct session *session)
 {
 	struct session_sign_in *sign_in = session->sign_in;
 	struct buffer *response = &sign_in->exchange.response;
 	enum sign_in_outcome outcome = SIGN_IN_UNAVAILABLE;
 	sign_in->backend =
 		sign_in_backends_find(&session->worker->backends, place_of(session), sign_in->exchange.mechanism);
-	fill_request(session, &sign_in->request, &sign_in->exchange);
 	bool decided = !sign_in->backend || sign_in_step(sign_in->backend, &sign_in->request, &outcome);
 	secret_wipe(response->data, response->size);
 	if (decided)
-		return answer(session, outcome);
+		return take_outcome(session, outcome);
 	session->blocked |= SESSION_BLOCK_SIGN_IN;
 	return SMTP_CONTINUE;
+}
+
+/* A password is dear to verify: the guard is asked before that is begun. */
+enum smtp_action session_verify_sign_in(struct session *session)
+{
+	struct session_sign_in *sign_in = session->sign_in;
+	enum session_guard guard = SESSION_GUARD_ADMITS;
+	fill_request(session, &sign_in->request, &sign_in->exchange);
+	sign_in->outcome = SIGN_IN_OUTCOMES;
+	if (sign_in->exchange.mechanism & SASL_WITH_PASSWORD)
+		guard = session_ask_guard(session, SIGN_IN_OUTCOMES);
+	if (guard == SESSION_GUARD_REFUSES)
+		return session_refuse_sign_in(session);
+	return guard == SESSION_GUARD_DELAYS ? SMTP_CONTINUE : step(session);
+}
+
+void session_sign_in_continue(struct session *session)
+{
+	struct session_sign_in *sign_in = session->sign_in;
+	enum sign_in_outcome outcome = kept_outcome(sign_in, &session->worker->challenge);
+	session_forget_delay(session);
+	if (session->ending) {
+		session_release_sign_in(session);
+	} else if (outcome == SIGN_IN_OUTCOMES) {
+		go_on(session, session_verify_sign_in(session));
+	} else {
+		go_on(session, take_outcome(session, outcome));
+	}
 }
 
 void session_release_sign_in(struct session *session)
@@ -155,6 +232,7 @@ void session_release_sign_in(struct session *session)
 	struct session_sign_in *sign_in = session->sign_in;
 	if (!sign_in)
 		return;
+	session_forget_delay(session);
 	if (sign_in->backend)
 		sign_in_end(sign_in->backend, &sign_in->request);
 	secret_wipe(&sign_in->exchange, sizeof sign_in->exchange);

@@ -59,6 +59,7 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 		.servers = supervisor->servers,
 		.states = supervisor->states,
 		.quotas = supervisor->quotas,
+		.guard = supervisor->guard.memory ? &supervisor->guard : NULL,
 		.listen_fds = serves ? own : NULL,
 		.listen_count = serves ? supervisor->listen_each : 0,
 		.hasher_fd = supervisor->hasher_fds[number][0],
@@ -73,6 +74,8 @@ static void forget_worker(struct supervisor *supervisor, unsigned number)
 	server_states_forget_worker(supervisor->states, number);
 	if (supervisor->quotas)
 		quotas_forget_worker(supervisor->quotas, number);
+	if (supervisor->guard.memory)
+		guard_forget_worker(&supervisor->guard, number);
 	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
 		server_block_forget_worker(&supervisor->servers[i], number);
 }

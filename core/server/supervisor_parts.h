@@ -28,6 +28,7 @@ struct supervisor {
 	struct server_states *states;
 	struct list_watches lists;
 	struct quotas *quotas; /* NULL: no server block has any */
+	struct guard guard;    /* memory NULL: it is off */
 	int *listen_fds;       /* worker by worker */
 	size_t listen_each;
 	unsigned lanes;

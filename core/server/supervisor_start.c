@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/server/guard_file.h"
 #include "core/server/quota_file.h"
 #include "core/server/sockets.h"
 #include "core/server/supervisor_parts.h"
@@ -117,6 +118,18 @@ static bool open_quotas(struct supervisor *supervisor, struct error *error)
 	return supervisor->quotas != NULL;
 }
 
+static bool open_guard(struct supervisor *supervisor, struct error *error)
+{
+	const struct config *config = supervisor->config;
+	if (!config->guard.enable)
+		return true;
+	char *path = data_folder_path(config, "guard");
+	bool good = path ? guard_file_open(&supervisor->guard, path, &config->guard.settings, error)
+			 : error_set(error, "no memory");
+	free(path);
+	return good;
+}
+
 bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 {
 	const struct config *config = supervisor->config;
@@ -126,8 +139,8 @@ bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 		return false;
 	supervisor->listen_fds = sockets_open(config, config->workers, &supervisor->listen_each, error);
 	return supervisor->listen_fds && run_as_become(config, &supervisor->run_as, error) &&
-	       make_user_database(config, error) && open_quotas(supervisor, error) && init_signals(supervisor, error) &&
-	       init_children(supervisor, error);
+	       make_user_database(config, error) && open_quotas(supervisor, error) && open_guard(supervisor, error) &&
+	       init_signals(supervisor, error) && init_children(supervisor, error);
 }
 
 void supervisor_finish(struct supervisor *supervisor)
@@ -137,6 +150,7 @@ void supervisor_finish(struct supervisor *supervisor)
 	free(supervisor->servers);
 	list_watches_finish(&supervisor->lists);
 	quota_file_close(supervisor->quotas, LIMIT_QUOTA_LOGINS);
+	guard_file_close(&supervisor->guard);
 	server_states_destroy(supervisor->states);
 	free(supervisor->listen_fds);
 	free(supervisor->hasher_fds);

@@ -207,6 +207,7 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 	worker->servers = settings->servers;
 	worker->states = settings->states;
 	worker->quotas = settings->quotas;
+	worker->guard = settings->guard;
 	worker->number = settings->number;
 	/* Session numbers of all workers differ, and those of a restarted one too. */
 	worker->next_session = (uint64_t)(loop_now(loop)->unix_us / 1000000) << 24 | (uint64_t)settings->number << 18;

@@ -36,6 +36,7 @@ struct worker_settings {
 	struct server_block *servers; /* in the configuration's order */
 	struct server_states *states; /* of all workers; outlives this one */
 	struct quotas *quotas;        /* likewise; NULL: there are none */
+	struct guard *guard;          /* likewise; NULL: it is off */
 	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
 	size_t listen_count;
 	int hasher_fd; /* -1: nobody can sign in */
@@ -58,6 +59,7 @@ struct worker {
 	struct server_block *servers;
 	struct server_states *states;
 	struct quotas *quotas;
+	struct guard *guard;
 	struct control_servers control_servers;
 	unsigned number;
 	struct listener *listeners;
@@ -79,6 +81,7 @@ struct worker {
 	struct list live;          /* all sessions */
 	struct list ready;         /* sessions to go on with after this turn */
 	struct list spool_waiters; /* sessions that wait for the spool to be less busy */
+	uint32_t delayed;          /* sign-ins that the guard lets wait */
 	uint32_t tarpitted;        /* sessions that wait to be told that they are refused */
 	struct worker_refusals refusals;
 	struct refusal_file *refusal_file;
@@ -96,6 +99,7 @@ struct worker {
 	struct received_start received;
 
 	/* What one session uses while it has the turn. */
+	struct guard_ban ban; /* that refuses it */
 	struct buffer replies;
 	uint8_t reply_storage[LIMIT_TURN_REPLY_BYTES];
 	uint8_t scratch[LIMIT_LARGE_BUFFER_BYTES];

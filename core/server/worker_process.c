@@ -64,6 +64,7 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 		.servers = process->servers,
 		.states = process->states,
 		.quotas = process->quotas,
+		.guard = process->guard,
 		.listen_fds = process->listen_fds,
 		.listen_count = process->listen_count,
 		.hasher_fd = process->hasher_fd,

@@ -10,6 +10,7 @@ struct worker_process {
 	struct server_block *servers;
 	struct server_states *states;
 	struct quotas *quotas;
+	struct guard *guard;
 	const int *listen_fds;
 	size_t listen_count;
 	int hasher_fd;

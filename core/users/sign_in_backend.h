@@ -20,6 +20,7 @@ enum sign_in_outcome {
 	SIGN_IN_UNAVAILABLE, /* 454 4.7.0: it could not be found out now */
 	SIGN_IN_CHALLENGE,   /* request->challenge is to be sent; the response to it is the next step */
 	SIGN_IN_MALFORMED,   /* not what the mechanism says: 501 5.5.2 */
+	SIGN_IN_OUTCOMES,    /* none yet */
 };
 
 /* What is known of the session. Its own memory: stays as long as the exchange. */

@@ -1,0 +1,131 @@
+"""`guard { … }`: waiting, bans, who is exempt, and all of it over workers and a restart."""
+
+import re
+import time
+
+import conversation
+import postern
+
+QUICK = "exempt = { }  delay = 0"
+ELSEWHERE = "127.0.9.1"
+
+
+def make(make_server, guard=QUICK, workers=2, **settings):
+    server = make_server(workers=workers, **settings)
+    server.config.write_text(server.config.read_text() + f"guard {{ {guard} }}\n")
+    server.add_user()
+    server.add_user("bob@example.org", "bob's")
+    return server.start()
+
+
+def connect(server, source="127.0.0.1"):
+    client = conversation.Conversation(server.tls, conversation.context(server.ca), source=(source, 0))
+    assert client.reply().code == 220
+    client.expect("EHLO client.example", 250)
+    return client
+
+
+def attempt(server, user=postern.USER, password=postern.PASSWORD, source="127.0.0.1"):
+    """The reply to one try in a session of its own."""
+    with connect(server, source) as client:
+        return client.command("AUTH PLAIN " + conversation.plain(user, password))
+
+
+def guess(server, count, user=postern.USER, source="127.0.0.1"):
+    """Wrong passwords, all different."""
+    for number in range(count):
+        assert attempt(server, user, f"guess {number} {time.monotonic()}", source).code == 535
+
+
+def is_banned(reply):
+    return (reply.code, reply.status) == (421, "4.7.0") and re.search(r"try again later \(\S+\)$", reply.lines[-1])
+
+
+def test_a_network_is_banned_from_a_login(make_server):
+    server = make(make_server)
+    guess(server, 10)
+    with connect(server) as client:
+        # Right or wrong, piled up or not: nothing is verified, and the session is over.
+        client.send(f"AUTH PLAIN {conversation.plain(postern.USER, postern.PASSWORD)}\r\nNOOP\r\n")
+        reply = client.reply()
+        assert is_banned(reply)
+        assert client.is_closed()
+    assert is_banned(attempt(server, postern.USER.upper(), source="127.0.0.7"))
+    assert attempt(server, "bob@example.org", "bob's").code == 235
+    assert attempt(server, source=ELSEWHERE).code == 235
+    assert "banned" in server.log() and "10 failed sign-ins to this login within an hour" in server.log()
+    # Who asks why is told.
+    shown = server.run("explain", re.search(r"\((\S+)\)", reply.lines[-1]).group(1))
+    assert "sign-in: defer" in shown.stdout and "127.0.0.0/24 is banned until" in shown.stdout
+    assert f"{postern.USER} was tried" in shown.stdout
+    server.stop()
+    server.start()
+    assert is_banned(attempt(server))
+    assert attempt(server, source=ELSEWHERE).code == 235
+
+
+def test_a_network_is_banned_from_all_logins_and_who_has_signed_in_is_exempt(make_server):
+    server = make(make_server, QUICK + ' per_network = "12/h"')
+    assert attempt(server, source="127.0.0.5").code == 235
+    for number in range(12):
+        guess(server, 1, f"user{number}@example.org")
+    assert is_banned(attempt(server))
+    assert is_banned(attempt(server, "bob@example.org", "bob's"))
+    assert attempt(server, source="127.0.0.5").code == 235
+    assert attempt(server, "bob@example.org", "bob's", source=ELSEWHERE).code == 235
+    server.stop()
+    server.start()
+    assert attempt(server, source="127.0.0.5").code == 235
+
+
+def test_one_waits_before_the_reply(make_server):
+    server = make(make_server, "exempt = { }  delay = 1500ms", workers=1)
+    guess(server, 4)
+    begun = time.monotonic()
+    with connect(server) as client, connect(server, ELSEWHERE) as other:
+        client.send("AUTH PLAIN " + conversation.plain(postern.USER, postern.PASSWORD) + "\r\nNOOP\r\n")
+        other.sign_in()
+        assert time.monotonic() - begun < 0.9  # nobody else waits
+        assert client.reply().code == 235
+        assert time.monotonic() - begun > 0.9
+        assert client.reply().code == 250
+    assert "delayed_ms=1000" in server.log()
+    # It has succeeded, and is exempt.
+    begun = time.monotonic()
+    assert attempt(server).code == 235
+    assert time.monotonic() - begun < 0.9
+
+
+def test_one_who_waits_may_go_and_the_server_may_end(make_server):
+    server = make(make_server, "exempt = { }  delay = 30s", workers=1)
+    guess(server, 4)
+    for number in range(5):
+        guess(server, 1, f"other{number}")
+    waiting = [connect(server) for _ in range(3)]
+    for client in waiting:
+        client.send("AUTH PLAIN " + conversation.plain(postern.USER, "wrong") + "\r\n")
+    time.sleep(0.2)
+    waiting[0].socket.close()
+    server.stop()  # sooner than the delay would end, and cleanly
+    for client in waiting[1:]:
+        client.socket.close()
+
+
+def test_this_machine_is_exempt_unless_said(make_server):
+    server = make(make_server, "")
+    guess(server, 12)
+    assert attempt(server).code == 235
+
+
+def test_the_guard_may_be_off(make_server):
+    server = make(make_server, "enable = no  exempt = { }")
+    guess(server, 12)
+    assert attempt(server).code == 235
+    assert not (server.folder / "data" / "guard").exists()
+
+
+def test_the_same_wrong_password_again_is_no_guess(make_server):
+    server = make(make_server)
+    for _ in range(12):
+        assert attempt(server, password="last year's").code == 535
+    assert attempt(server).code == 235
