@@ -72,6 +72,17 @@ enum {
 		1792, /* the longest name, twice, with each of its characters escaped; and a nonce */
 	LIMIT_SCRAM_EXCHANGE_BYTES = 2 * LIMIT_SCRAM_MESSAGE_BYTES + 512, /* all that both sides sign */
 	LIMIT_NTLM_NEGOTIATE_BYTES = 512, /* a first message: 40 bytes and two names, kept for the MIC */
+	LIMIT_NTLM_HELPERS = 64,          /* of a worker; a domain controller gains nothing from more than 4 */
+	LIMIT_NTLM_QUEUE = 1024,          /* exchanges that wait for a helper in a worker; more is 454 */
+	LIMIT_NTLM_WAIT_MS = 10000,       /* there; then 454 */
+	LIMIT_NTLM_ANSWER_MS =
+		10000, /* a helper that has not answered by then is killed: its domain controller hangs */
+	LIMIT_NTLM_HOLD_LEAST_MS = 1000,  /* that a client may think with a helper that others want: some round trips */
+	LIMIT_NTLM_HOLD_MS = 10000,       /* and with one that nobody wants */
+	LIMIT_NTLM_AGAIN_MS = 100,        /* before a helper that has ended is started again; doubles each time */
+	LIMIT_NTLM_AGAIN_MOST_MS = 30000, /* so that one that is put right is soon back */
+	LIMIT_COPROCESS_LINE_BYTES = 16 * 1024, /* said or heard: the longest response of a client, in base64 */
+	LIMIT_COPROCESS_ERROR_BYTES = 256,      /* of a line on standard error; the rest is cut */
 
 	/* --- guard: a file of 23 MB, all of it from the start --- */
 	LIMIT_GUARD_FAILURES = 131072,  /* of networks with a login, as many of networks: 9 MB; more displace those */

@@ -17,18 +17,6 @@ static const uint32_t KEY_FLAGS_OF_CLIENT = (uint32_t)NTLM_KEY_EXCHANGE | (uint3
 
 /* --- what a server is called --- */
 
-bool ntlm_domain_is_valid(struct slice domain)
-{
-	static const char others[] = "-_.!";
-	for (size_t i = 0; i < domain.size; i++) {
-		uint8_t c = ascii_lower(domain.data[i]);
-		bool is_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-		if (!is_word && (c == 0 || !strchr(others, c)))
-			return false;
-	}
-	return domain.size > 0 && domain.size <= NTLM_NETBIOS_BYTES;
-}
-
 /* The first label, cut where it is too long, in capitals. */
 static struct slice computer_name(uint8_t storage[NTLM_NETBIOS_BYTES], struct slice hostname)
 {

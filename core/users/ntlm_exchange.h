@@ -8,6 +8,7 @@
 #define POSTERN_USERS_NTLM_EXCHANGE_H
 
 #include "core/base/limits.h"
+#include "core/users/ntlm_names.h"
 #include "crypto/ntlm.h"
 #include "proto/ntlm_message.h"
 #include "proto/utf16.h"
@@ -20,7 +21,6 @@ enum ntlm_binding {
 };
 
 enum {
-	NTLM_NETBIOS_BYTES = 15, /* of a name */
 	NTLM_TARGET_BYTES = NTLM_NETBIOS_BYTES * UTF16_BYTES_A_BYTE,
 	/* Two NetBIOS names, two DNS names, the time and the end. */
 	NTLM_INFO_BYTES = 2 * (NTLM_PAIR_HEADER_BYTES + NTLM_TARGET_BYTES) +
@@ -38,9 +38,8 @@ struct ntlm_target {
 };
 
 /* `hostname`: the DNS name, whose first label in capitals becomes the computer's NetBIOS name. `domain`: the NetBIOS name of the
- * domain; empty: the computer's own. False for a domain that is none: 1–15 bytes of ASCII letters, digits and "-_.!". */
+ * domain; empty: the computer's own. False for a domain that ntlm_domain_is_valid() does not take. */
 MUST_USE bool ntlm_target_init(struct ntlm_target *target, struct slice hostname, struct slice domain);
-MUST_USE bool ntlm_domain_is_valid(struct slice domain);
 
 struct ntlm_exchange {
 	uint16_t negotiate_size, challenge_size;
