@@ -47,6 +47,8 @@ void ntlm_seal(uint8_t sealed[NTLM_SEALED_BYTES], const uint8_t key[NTLM_SEAL_KE
 MUST_USE bool ntlm_unseal(uint8_t hash[NTLM_HASH_BYTES], const uint8_t key[NTLM_SEAL_KEY_BYTES], struct slice name,
 			  const uint8_t sealed[NTLM_SEALED_BYTES]);
 
+#define NTLM_SEAL_KEY_NAME "ntlm.key" /* in the data folder, beside the user database and not in it */
+
 /* The key that hashes are sealed with, in a file of its own; guarded memory, to be freed with secret_free(). The file is made where
  * there is none and `make` is set: readable for its owner alone, who is the folder's. NULL and `error` otherwise. Blocks:
  * for set-up and the command line. */

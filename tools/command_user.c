@@ -12,7 +12,7 @@
 
 #include "core/server/data_folder.h"
 
-static const char usage[] = "usage: postern user add|passwd [-c FILE] [--password-stdin] NAME\n"
+static const char usage[] = "usage: postern user add|passwd [-c FILE] [--password-stdin] [--ntlm] [--no-ntlm] NAME\n"
 			    "       postern user remove|enable|disable [-c FILE] NAME\n"
 			    "       postern user grant|revoke [-c FILE] NAME ADDRESS|@DOMAIN\n"
 			    "       postern user list [-c FILE] [--json] [PATTERN]\n"
@@ -44,13 +44,15 @@ static void print_help(void)
 	     "\n"
 	     "-c FILE           the configuration; without it the embedded default in ./postern-data\n"
 	     "--password-stdin  reads the password from standard input, one line\n"
+	     "--ntlm            keeps an NT hash of the password too, sealed, for clients that sign in with NTLM\n"
+	     "--no-ntlm         passwd: keeps none any more; without either it stays as it was\n"
 	     "--replace         import: users who are there already get the new password\n"
 	     "--clear           import: all are passwords, also what looks like a hash\n"
 	     "--json            one object a line\n"
 	     "\n"
 	     "Names are up to 254 bytes of UTF-8 with no blank and no colon, and found without case. The server may "
 	     "be\n"
-	     "running: what is changed counts at once. Passwords are stored as argon2id only.\n"
+	     "running: what is changed counts at once. Of a password an argon2id hash is stored.\n"
 	     "\n"
 	     "Exit status: 0 done, 1 no such user or it did not work out, 2 the configuration or the data folder is\n"
 	     "wrong, 64 the call is.");
@@ -94,7 +96,7 @@ struct users *user_open(const struct user_request *request, bool writable)
 
 /* --- the call --- */
 
-enum option_bit { MAY_JSON = 1, MAY_STDIN = 2, MAY_REPLACE = 4, MAY_CLEAR = 8 };
+enum option_bit { MAY_JSON = 1, MAY_STDIN = 2, MAY_REPLACE = 4, MAY_CLEAR = 8, MAY_NTLM = 16, MAY_NO_NTLM = 32 };
 
 static const struct action {
 	const char *name;
@@ -104,8 +106,8 @@ static const struct action {
 	const char *second; /* what the one behind that is, which is needed then */
 	unsigned options;
 } actions[] = {
-	{ "add", user_add, "name", true, NULL, MAY_STDIN },
-	{ "passwd", user_passwd, "name", true, NULL, MAY_STDIN },
+	{ "add", user_add, "name", true, NULL, MAY_STDIN | MAY_NTLM },
+	{ "passwd", user_passwd, "name", true, NULL, MAY_STDIN | MAY_NTLM | MAY_NO_NTLM },
 	{ "remove", user_remove, "name", true, NULL, 0 },
 	{ "enable", user_enable, "name", true, NULL, 0 },
 	{ "disable", user_disable, "name", true, NULL, 0 },
@@ -124,6 +126,8 @@ static const struct option options[] = {
 	{ "password-stdin", no_argument, NULL, MAY_STDIN },
 	{ "replace", no_argument, NULL, MAY_REPLACE },
 	{ "clear", no_argument, NULL, MAY_CLEAR },
+	{ "ntlm", no_argument, NULL, MAY_NTLM },
+	{ "no-ntlm", no_argument, NULL, MAY_NO_NTLM },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -168,6 +172,8 @@ static bool has_sense(const struct call *call, int operands, struct error *error
 			if ((unsigned)option->val & call->options & ~action->options)
 				return error_set(error, "%s has no --%s", action->name, option->name);
 	}
+	if ((call->options & MAY_NTLM) && (call->options & MAY_NO_NTLM))
+		return error_set(error, "--ntlm and --no-ntlm can't both be meant");
 	if (operands > 0 && !action->operand)
 		return error_set(error, "%s takes nothing more", action->name);
 	if (action->second && operands != 2)
@@ -220,6 +226,8 @@ int command_user(int argc, char **argv)
 		.password_stdin = call.options & MAY_STDIN,
 		.replace = call.options & MAY_REPLACE,
 		.clear = call.options & MAY_CLEAR,
+		.ntlm = call.options & MAY_NTLM,
+		.no_ntlm = call.options & MAY_NO_NTLM,
 	};
 	int status = database ? call.action->run(&request) : EXIT_NOT_DONE;
 	if (fflush(stdout) != 0) {

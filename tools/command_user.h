@@ -14,6 +14,8 @@ struct user_request {
 	bool password_stdin;
 	bool replace;
 	bool clear;
+	bool ntlm;
+	bool no_ntlm;
 };
 
 /* "postern user: …" on standard error. */
@@ -22,6 +24,11 @@ void user_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Makes the data folder as `serve` would where something is to be written. NULL, told on standard error, when the database
  * can't be opened. */
 struct users *user_open(const struct user_request *request, bool writable);
+
+/* Seals the NT hash of a password, with the key in the data folder, which is made where there is none. False and `error`
+ * otherwise. */
+MUST_USE bool user_seal_nt_hash(const struct user_request *request, struct slice password,
+				uint8_t sealed[USERS_NT_SEALED_BYTES], struct error *error);
 
 /* Says that there is no such user, and who may have been meant; answers the exit status. */
 int user_say_unknown(struct users *users, const char *name);

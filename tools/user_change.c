@@ -91,20 +91,38 @@ static int report(struct users *users, const char *name, enum users_status statu
 	return EXIT_NOT_DONE;
 }
 
-/* Asks or reads, and hashes. */
-static bool get_hash(const struct user_request *request, char hash[LIMIT_HASH_TEXT_BYTES], struct error *error)
+/* What is kept of a password, and where. */
+struct kept {
+	char hash[LIMIT_HASH_TEXT_BYTES];
+	uint8_t nt_sealed[USERS_NT_SEALED_BYTES];
+	struct user_credentials credentials;
+};
+
+static bool keep(const struct user_request *request, struct slice password, bool for_ntlm, struct kept *kept,
+		 struct error *error)
+{
+	kept->credentials = (struct user_credentials){ .hash = kept->hash };
+	if (!password_hash(kept->hash, password))
+		return error_set(error, "no memory to hash a password (64 MiB are needed)");
+	if (!for_ntlm)
+		return true;
+	kept->credentials.nt_sealed = kept->nt_sealed;
+	return user_seal_nt_hash(request, password, kept->nt_sealed, error);
+}
+
+/* Asks or reads, and keeps what is wanted of it. */
+static bool get_password(const struct user_request *request, bool for_ntlm, struct kept *kept, struct error *error)
 {
 	struct password_input password;
 	bool got = request->password_stdin ? password_read(&password, error)
 					   : password_ask(request->operand, &password, error);
-	if (got)
-		got = password_hash(hash, slice_of(password.bytes, password.size)) ||
-		      error_set(error, "no memory to hash a password (64 MiB are needed)");
+	got = got && keep(request, slice_of(password.bytes, password.size), for_ntlm, kept, error);
 	secret_wipe(&password, sizeof password);
 	return got;
 }
 
-/* Nobody is asked for a password that can't be stored: `expected` is what finding the name must answer. */
+/* Nobody is asked for a password that can't be stored: `expected` is what finding the name must answer. Who can use NTLM goes on to,
+ * unless it is to end. */
 static int set_password(const struct user_request *request, enum users_status expected, const char *done)
 {
 	struct slice name = slice_from_text(request->operand);
@@ -114,14 +132,15 @@ static int set_password(const struct user_request *request, enum users_status ex
 	struct error error = { "the user database can't be read" };
 	struct user_record record;
 	enum users_status status = users_find(users, name, &record);
-	char hash[LIMIT_HASH_TEXT_BYTES];
+	bool for_ntlm = request->ntlm || (status == USERS_OK && record.has_nt && !request->no_ntlm);
+	struct kept kept;
 	if (status != expected)
 		status = status == USERS_OK ? USERS_EXISTS : status;
-	else if (get_hash(request, hash, &error))
-		status = users_put(users, name, &(struct user_credentials){ .hash = hash }, expected == USERS_OK,
-				   &error);
+	else if (get_password(request, for_ntlm, &kept, &error))
+		status = users_put(users, name, &kept.credentials, expected == USERS_OK, &error);
 	else
 		status = USERS_FAILED;
+	secret_wipe(&kept, sizeof kept);
 	int exit_status = report(users, request->operand, status, done, &error);
 	users_close(users);
 	return exit_status;

@@ -118,6 +118,8 @@ static bool print_text(const struct wanted_user *wanted)
 	if (read_cost(wanted->record.hash, &cost))
 		printf("password  %s, %u MiB, %u passes, %u lanes\n", cost.kind, cost.memory_kib / 1024, cost.passes,
 		       cost.lanes);
+	if (wanted->record.has_nt)
+		puts("ntlm      an NT hash is kept, sealed");
 	struct slice rest = buffer_slice(&wanted->grants), grant;
 	while (users_next_grant(&rest, &grant))
 		printf("grant     %.*s\n", SLICE_ARGS(grant));
@@ -138,6 +140,7 @@ static bool print_object(const struct wanted_user *wanted)
 	while (users_next_grant(&rest, &grant))
 		json_array_append_new(grants, json_stringn((const char *)grant.data, grant.size));
 	json_object_set_new(object, "grants", grants);
+	json_object_set_new(object, "ntlm", json_boolean(wanted->record.has_nt));
 	return print_json(object);
 }
 

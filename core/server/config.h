@@ -14,6 +14,7 @@
 #include "core/relay/route.h"
 #include "core/server/config_access.h"
 #include "core/server/config_guard.h"
+#include "core/server/config_ntlm.h"
 
 enum listener_mode { LISTENER_PLAIN, LISTENER_STARTTLS, LISTENER_TLS };
 
@@ -78,9 +79,10 @@ struct config_server {
 	int auth_line;          /* of the block, 0: not written */
 	unsigned mechanisms;    /* SASL_… bits; {PLAIN, LOGIN} */
 	bool plaintext_sign_in; /* no */
-	bool senders_own;       /* any: whom one who has signed in may send as */
-	bool from_header_own;   /* any: and whom the From field may name */
-	bool anonymous;         /* no: who has not signed in may send to recipients that are delivered here */
+	struct config_ntlm ntlm;
+	bool senders_own;     /* any: whom one who has signed in may send as */
+	bool from_header_own; /* any: and whom the From field may name */
+	bool anonymous;       /* no: who has not signed in may send to recipients that are delivered here */
 	struct config_connect connect;
 	struct config_relay relay;
 	struct config_dns dns;

@@ -201,6 +201,18 @@ static void check_lists(struct check *check)
 	}
 }
 
+/* --- helpers --- */
+
+static void check_helper(const struct check *check, const struct config_server *server)
+{
+	const struct config_ntlm *ntlm = &server->ntlm;
+	int reason = ntlm->helper ? check_access(check, ntlm->helper, X_OK) : 0;
+	if (reason)
+		config_problem_add(check->problems, check->config->file, ntlm->helper_line,
+				   "helper %s: %s can't run it: %s", ntlm->helper,
+				   check->user ? check->user->pw_name : "this user", strerror(reason));
+}
+
 /* --- all --- */
 
 static void find_user(struct check *check)
@@ -230,6 +242,8 @@ bool config_check(const struct config *config, struct config_problems *problems)
 	if (!config->built_in)
 		check_certificates(&check);
 	check_lists(&check);
+	for (size_t i = 0; i < config->server_count; i++)
+		check_helper(&check, &config->servers[i]);
 	for (size_t i = 0; i < config->routes.count; i++)
 		check_maildir(&check, &config->routes.routes[i]);
 	return problems->count == problems_before;

@@ -9,6 +9,7 @@
 #include "core/server/config_access_keys.h"
 #include "core/server/config_connect.h"
 #include "core/server/config_guard_keys.h"
+#include "core/server/config_ntlm_keys.h"
 #include "core/server/config_proxies.h"
 #include "core/server/config_quota.h"
 #include "core/server/config_set.h"
@@ -136,6 +137,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 		},
 	};
 	config_access_set_defaults(server);
+	config_ntlm_set_defaults(&server->ntlm);
 	if (!server->name)
 		return out_of_memory(reading, statement);
 	config->server_count++;
@@ -203,7 +205,7 @@ static const struct config_choice any_own[] = { { "any", false }, { "own", true 
 static const struct config_choice show_hide[] = { { "show", true }, { "hide", false }, { NULL } };
 static const struct config_choice bare_lf[] = { { "refuse", false }, { "normalise", true }, { NULL } };
 static const struct config_choice mechanisms[] = {
-	{ "PLAIN", SASL_PLAIN }, { "LOGIN", SASL_LOGIN }, { "EXTERNAL", SASL_EXTERNAL }, { NULL }
+	{ "PLAIN", SASL_PLAIN }, { "LOGIN", SASL_LOGIN }, { "EXTERNAL", SASL_EXTERNAL }, { "NTLM", SASL_NTLM }, { NULL }
 };
 static const struct config_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL }
@@ -217,6 +219,7 @@ static const struct config_key auth_keys[] = {
 	{ "mechanisms", .set = config_add_choice_bit, FIELD(config_server, mechanisms), .many = true, .choices = mechanisms },
 	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
 	{ "plaintext", .set = config_set_choice, FIELD(config_server, plaintext_sign_in), .choices = yes_no },
+	{ "ntlm", CONFIG_BLOCK, .open = config_open_ntlm, .inside = config_ntlm_keys },
 	{ "from_header", .set = config_set_choice, FIELD(config_server, from_header_own), .choices = any_own },
 	{ "senders", .set = config_set_choice, FIELD(config_server, senders_own), .choices = any_own },
 	{ NULL },

@@ -260,6 +260,7 @@ static void server_finish(struct config_server *server)
 		free(server->listeners[i].text);
 	config_access_finish(server);
 	config_tls_free(server);
+	config_ntlm_free(&server->ntlm);
 	free(server->listeners);
 	free(server->proxies);
 	free(server->hostname);

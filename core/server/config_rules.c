@@ -143,6 +143,7 @@ static void check_server(const struct config *config, const struct config_server
 	check_certificates(server, problems);
 	config_tls_check(server, problems);
 	check_sign_in(config, server, problems);
+	config_ntlm_check(server, problems);
 	check_open_relay(server, problems);
 	check_connect(server, problems);
 	check_names(server, &server->connect.rules, problems);

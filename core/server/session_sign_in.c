@@ -10,11 +10,14 @@ static size_t place_of(const struct session *session)
 	return (size_t)(session->server - session->worker->servers);
 }
 
+/* What must be bound to a TLS session can't be done outside one. */
 void session_offer_sign_ins(struct session *session)
 {
 	unsigned able = sign_in_backends_able(&session->worker->backends, place_of(session));
 	if (!sign_in_external_is_possible(session->stream.tls))
 		able &= ~(unsigned)SASL_EXTERNAL;
+	if (!session->stream.tls && session->server->config->ntlm.binding == NTLM_BINDING_REQUIRE)
+		able &= ~(unsigned)SASL_NTLM;
 	smtp_session_withhold(&session->smtp, ~able);
 }
 

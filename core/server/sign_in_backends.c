@@ -1,6 +1,10 @@
 /* A worker's back ends for sign-ins; see sign_in_backends.h. */
 #include "core/server/sign_in_backends.h"
 
+#include <string.h>
+
+#include "crypto/secret.h"
+
 static size_t place_of(unsigned mechanism)
 {
 	ASSERT(mechanism != 0 && (mechanism & (mechanism - 1)) == 0);
@@ -13,6 +17,86 @@ static void assign(struct sign_in_backends *backends, size_t server, unsigned me
 	for (unsigned left = mechanisms; left; left &= left - 1)
 		backends->of[server][__builtin_ctz(left)] = backend;
 }
+
+/* --- NTLM --- */
+
+/* Server blocks with the same helper share the processes. */
+static struct ntlm_helpers *find_helpers(struct sign_in_backends *backends,
+					 const struct sign_in_backends_settings *settings, size_t server,
+					 struct error *error)
+{
+	const struct config_server *servers = settings->config->servers;
+	const struct config_ntlm *ntlm = &servers[server].ntlm;
+	for (size_t i = 0; i < server; i++)
+		if (backends->helpers[i] && strcmp(servers[i].ntlm.helper, ntlm->helper) == 0)
+			return backends->helpers[i];
+	backends->helpers[server] = ntlm_helpers_create(settings->loop, ntlm->helper, ntlm->helpers, NULL, error);
+	return backends->helpers[server];
+}
+
+static bool open_domain(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
+			size_t server, struct error *error)
+{
+	const struct config_ntlm *ntlm = &settings->config->servers[server].ntlm;
+	struct ntlm_helpers *helpers = find_helpers(backends, settings, server, error);
+	if (!helpers)
+		return false;
+	backends->domains[server] =
+		sign_in_domain_create(helpers, ntlm->binding, ntlm->login ? ntlm->login : NTLM_LOGIN, error);
+	if (!backends->domains[server])
+		return false;
+	assign(backends, server, SASL_NTLM, sign_in_domain_backend(backends->domains[server]));
+	return true;
+}
+
+static bool open_own_ntlm(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
+			  size_t server, struct error *error)
+{
+	const struct config_server *config = &settings->config->servers[server];
+	if (!backends->ntlm_key)
+		backends->ntlm_key = ntlm_seal_key_load(settings->ntlm_key_file, true, error);
+	if (!backends->ntlm_key)
+		return false;
+	const struct sign_in_ntlm_settings ntlm = {
+		.loop = settings->loop,
+		.users = backends->users,
+		.key = backends->ntlm_key,
+		.hostname = config->hostname,
+		.domain = config->ntlm.domain,
+		.binding = config->ntlm.binding,
+	};
+	backends->ntlm[server] = sign_in_ntlm_create(&ntlm, error);
+	if (!backends->ntlm[server])
+		return false;
+	assign(backends, server, SASL_NTLM, sign_in_ntlm_backend(backends->ntlm[server]));
+	return true;
+}
+
+static bool open_ntlm(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
+		      struct error *error)
+{
+	for (size_t i = 0; i < settings->config->server_count; i++) {
+		const struct config_server *server = &settings->config->servers[i];
+		if (!(server->mechanisms & SASL_NTLM))
+			continue;
+		if (!(server->ntlm.helper ? open_domain : open_own_ntlm)(backends, settings, i, error))
+			return false;
+	}
+	return true;
+}
+
+static void close_ntlm(struct sign_in_backends *backends)
+{
+	for (size_t i = 0; i < LIMIT_SERVERS; i++) {
+		sign_in_domain_destroy(backends->domains[i]);
+		sign_in_ntlm_destroy(backends->ntlm[i]);
+	}
+	for (size_t i = 0; i < LIMIT_SERVERS; i++)
+		ntlm_helpers_destroy(backends->helpers[i]);
+	secret_free(backends->ntlm_key);
+}
+
+/* --- all --- */
 
 bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
 			   struct error *error)
@@ -31,11 +115,12 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 		assign(backends, i, mechanisms & SASL_WITH_PASSWORD, sign_in_passwords(backends->passwords));
 		assign(backends, i, mechanisms & SASL_EXTERNAL, &backends->external.backend);
 	}
-	return true;
+	return open_ntlm(backends, settings, error);
 }
 
 void sign_in_backends_close(struct sign_in_backends *backends)
 {
+	close_ntlm(backends);
 	sign_in_destroy(backends->passwords);
 	users_close(backends->users);
 }

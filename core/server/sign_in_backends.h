@@ -5,7 +5,9 @@
 #include "core/base/limits.h"
 #include "core/server/config.h"
 #include "core/users/sign_in.h"
+#include "core/users/sign_in_domain.h"
 #include "core/users/sign_in_external.h"
+#include "core/users/sign_in_ntlm.h"
 #include "core/users/users.h"
 #include "proto/sasl.h"
 
@@ -13,6 +15,10 @@ struct sign_in_backends {
 	struct users *users;
 	struct sign_in_service *passwords;
 	struct sign_in_external external;
+	uint8_t *ntlm_key;                                          /* NULL: nobody needs it */
+	struct sign_in_ntlm *ntlm[LIMIT_SERVERS];                   /* by server block; NULL: none */
+	struct sign_in_domain *domains[LIMIT_SERVERS];              /* likewise */
+	struct ntlm_helpers *helpers[LIMIT_SERVERS];                /* at the first block with this helper */
 	struct sign_in_backend *of[LIMIT_SERVERS][SASL_MECHANISMS]; /* by server block and bit; NULL: nobody's */
 };
 
@@ -20,7 +26,8 @@ struct sign_in_backends_settings {
 	struct loop *loop;
 	const struct config *config;
 	const char *users_directory;
-	int hasher_fd; /* taken over */
+	const char *ntlm_key_file; /* made where there is none and it is needed */
+	int hasher_fd;             /* taken over */
 };
 
 /* False and `error` otherwise; sign_in_backends_close() then too. */

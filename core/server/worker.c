@@ -178,6 +178,7 @@ static bool open_users(struct worker *worker, const struct worker_settings *sett
 		.loop = worker->loop,
 		.config = settings->config,
 		.users_directory = settings->users_directory,
+		.ntlm_key_file = settings->ntlm_key_file,
 		.hasher_fd = settings->hasher_fd,
 	};
 	return sign_in_backends_open(&worker->backends, &backends, error);

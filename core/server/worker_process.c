@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "core/server/data_folder.h"
+#include "crypto/ntlm.h"
 
 struct signal_watch {
 	struct loop_op poll;
@@ -55,9 +56,11 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 	snprintf(lane, sizeof lane, "lanes/%u", process->number);
 	char *lane_directory = data_folder_path(process->config, lane);
 	char *users_directory = data_folder_path(process->config, "users");
-	if (!lane_directory || !users_directory)
+	char *ntlm_key_file = data_folder_path(process->config, NTLM_SEAL_KEY_NAME);
+	bool named = lane_directory && users_directory && ntlm_key_file;
+	if (!named)
 		error_set(error, "no memory for a worker");
-	struct loop *loop = lane_directory && users_directory ? make_loop(process->config, error) : NULL;
+	struct loop *loop = named ? make_loop(process->config, error) : NULL;
 	struct worker_settings settings = {
 		.number = process->number,
 		.config = process->config,
@@ -70,10 +73,12 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 		.hasher_fd = process->hasher_fd,
 		.lane_directory = lane_directory,
 		.users_directory = users_directory,
+		.ntlm_key_file = ntlm_key_file,
 	};
 	struct worker *worker = loop ? worker_create(loop, &settings, error) : NULL;
 	free(lane_directory);
 	free(users_directory);
+	free(ntlm_key_file);
 	return worker;
 }
 

@@ -367,7 +367,7 @@ static const struct {
 	{ SERVER("tls { min_version = 1.1 certificate = c key = k }"),
 	  "f:2: min_version = \"1.1\": '1.1' is none of 1.2 or 1.3; did you mean '1.2'?\n" },
 	{ RELAY("auth { mechanisms = { PLAIN, LOGN } plaintext = yes }"),
-	  "f:2: mechanisms = \"LOGN\": 'LOGN' is none of PLAIN, LOGIN or EXTERNAL; did you mean 'LOGIN'?\n" },
+	  "f:2: mechanisms = \"LOGN\": 'LOGN' is none of PLAIN, LOGIN, EXTERNAL or NTLM; did you mean 'LOGIN'?\n" },
 
 	/* --- listeners --- */
 	{ "data = d delivery { route \"*\" { hold = yes } }\nserver a { hostname = a.example\n"
