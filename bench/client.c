@@ -26,6 +26,7 @@ static void down(struct client *client)
 {
 	struct load *load = client->load;
 	loop_timer_stop(load->loop, &client->timer);
+	sign_in_client_end(&client->sign_in);
 	client->step = CLIENT_DOWN;
 	load->alive--;
 	if (client->is_open)
@@ -255,6 +256,7 @@ void client_connect(struct client *client, uint64_t start_ns)
 void client_init(struct client *client, struct load *load)
 {
 	client->load = load;
+	sign_in_client_end(&client->sign_in);
 	client->step = CLIENT_DOWN;
 	client->fd = -1;
 	list_init(&client->link);

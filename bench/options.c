@@ -45,10 +45,15 @@ struct option_row {
 
 #define AT(field) offsetof(struct options, field)
 
-static const struct option_choice mechanisms[] = {
-	{ "PLAIN", SASL_PLAIN },     { "LOGIN", SASL_LOGIN },       { "OAUTHBEARER", SASL_OAUTHBEARER },
-	{ "XOAUTH2", SASL_XOAUTH2 }, { "EXTERNAL", SASL_EXTERNAL }, { NULL, 0 }
-};
+static const struct option_choice mechanisms[] = { { "PLAIN", SASL_PLAIN },
+						   { "LOGIN", SASL_LOGIN },
+						   { "OAUTHBEARER", SASL_OAUTHBEARER },
+						   { "SCRAM-SHA-256", SASL_SCRAM_SHA_256 },
+						   { "SCRAM-SHA-256-PLUS", SASL_SCRAM_SHA_256_PLUS },
+						   { "NTLM", SASL_NTLM },
+						   { "XOAUTH2", SASL_XOAUTH2 },
+						   { "EXTERNAL", SASL_EXTERNAL },
+						   { NULL, 0 } };
 static const struct option_choice versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL, 0 } };
 static const struct option_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL, 0 }
@@ -71,7 +76,9 @@ static const struct option_row rows[] = {
 	{ "--user", "NAME", "sign in as", LOADS, OPTION_TEXT, AT(user) },
 	{ "--password", "TEXT", "its password", LOADS, OPTION_TEXT, AT(password) },
 	{ "--users", "FILE", "lines of name:password, taken in turn", LOADS, OPTION_TEXT, AT(users) },
-	{ "--mechanism", "NAME", "PLAIN (default), LOGIN, EXTERNAL, OAUTHBEARER or XOAUTH2 (the password is the token)",
+	{ "--mechanism", "NAME",
+	  "PLAIN (default), LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, NTLM, EXTERNAL, OAUTHBEARER or XOAUTH2 (the "
+	  "password is the token)",
 	  LOADS, OPTION_CHOICE, AT(mechanism), 0, 0, mechanisms },
 	{ "--from", "ADDRESS", "sender (default sender@example.org)", SENDERS, OPTION_TEXT, AT(from) },
 	{ "--rcpt", "ADDRESS", "recipient (default recipient@example.org)", SENDERS, OPTION_TEXT, AT(recipient) },

@@ -42,7 +42,7 @@ void scram_server_signature(uint8_t signature[SCRAM_KEY_BYTES], const struct scr
 			    struct slice auth_message);
 
 /* The client. */
-void scram_client_proof(uint8_t proof[SCRAM_KEY_BYTES], const struct scram_keys *keys,
-			const uint8_t client_key[SCRAM_KEY_BYTES], struct slice auth_message);
+void scram_make_proof(uint8_t proof[SCRAM_KEY_BYTES], const struct scram_keys *keys,
+		      const uint8_t client_key[SCRAM_KEY_BYTES], struct slice auth_message);
 
 #endif

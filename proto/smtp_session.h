@@ -140,6 +140,9 @@ void smtp_session_refuse_message(struct smtp_session *session, enum smtp_status 
 MUST_USE enum smtp_action smtp_session_sign_in_begin(struct smtp_session *session, struct sasl_exchange *exchange,
 						     struct slice line, struct buffer *out);
 
+/* SASL_… bits of what EHLO offers now: 0 where nobody may sign in (yet). */
+unsigned smtp_session_offers(const struct smtp_session *session);
+
 /* The mechanisms that can't work in this session as it is now (a certificate that was not shown, a directory that does not
  * know them) are not offered; until TLS starts, where all is forgotten, or the next call. */
 void smtp_session_withhold(struct smtp_session *session, unsigned mechanisms);

@@ -122,6 +122,11 @@ enum smtp_action smtp_sign_in_line(struct smtp_session *session, struct slice li
 	return go_on(session, status, buffer_slice(&challenge), out);
 }
 
+unsigned smtp_session_offers(const struct smtp_session *session)
+{
+	return smtp_command_mechanisms(session);
+}
+
 void smtp_session_withhold(struct smtp_session *session, unsigned mechanisms)
 {
 	session->withheld = mechanisms;

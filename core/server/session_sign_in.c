@@ -33,6 +33,7 @@ enum smtp_action session_begin_sign_in(struct session *session, struct slice lin
 			.client = session->peer,
 			.tls = session->stream.tls,
 			.hostname = session->smtp.profile->hostname,
+			.offered = smtp_session_offers(&session->smtp),
 		};
 		buffer_init(&sign_in->exchange.response, worker->sasl_response, sizeof worker->sasl_response);
 	}

@@ -28,6 +28,7 @@ struct sign_in_facts {
 	struct net_address client;
 	const struct tls_session *tls; /* NULL: outside TLS */
 	struct slice hostname;         /* of the server block */
+	unsigned offered;              /* SASL_… bits of what the session offers */
 };
 
 struct sign_in_request;

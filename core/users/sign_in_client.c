@@ -2,6 +2,7 @@
 #include "core/users/sign_in_client.h"
 
 #include "core/users/ntlm_client.h"
+#include "core/users/scram_client.h"
 #include "crypto/secret.h"
 #include "proto/sasl.h"
 
@@ -103,12 +104,35 @@ static bool ntlm_answer(struct sign_in_client *client, struct slice challenge, s
 	return ntlm_client_answer(&ntlm, challenge, response, error);
 }
 
+/* RFC 5802. -PLUS binds; without it the client claims not to be able to. */
+static bool scram_begin(struct sign_in_client *client, struct buffer *response, struct error *error)
+{
+	bool binds = client->mechanism == SASL_SCRAM_SHA_256_PLUS;
+	if (binds && !client->tls)
+		return error_set(error, "SCRAM-SHA-256-PLUS needs TLS");
+	client->scram = scram_client_begin(client->name, binds ? client->tls : NULL, response, error);
+	return client->scram != NULL;
+}
+
+static bool scram_answer(struct sign_in_client *client, struct slice challenge, struct buffer *response,
+			 struct error *error)
+{
+	return scram_client_answer(client->scram, client->password, challenge, response, error);
+}
+
+static bool scram_is_content(const struct sign_in_client *client)
+{
+	return scram_client_is_content(client->scram);
+}
+
 static const struct client_mechanism mechanisms[] = {
 	{ SASL_PLAIN, plain_begin, NULL, NULL },
 	{ SASL_LOGIN, NULL, login_answer, NULL },
 	{ SASL_EXTERNAL, external_begin, NULL, NULL },
 	{ SASL_OAUTHBEARER, oauthbearer_begin, oauth_answer, NULL },
 	{ SASL_XOAUTH2, xoauth2_begin, oauth_answer, NULL },
+	{ SASL_SCRAM_SHA_256, scram_begin, scram_answer, scram_is_content },
+	{ SASL_SCRAM_SHA_256_PLUS, scram_begin, scram_answer, scram_is_content },
 	{ SASL_NTLM, ntlm_begin, ntlm_answer, NULL },
 };
 
@@ -135,6 +159,7 @@ bool sign_in_client_begin(struct sign_in_client *client, struct buffer *response
 {
 	const struct client_mechanism *mechanism = mechanism_of(client);
 	client->step = 0;
+	client->scram = NULL;
 	*given = mechanism->begin != NULL;
 	if (has_nul(client->name) || has_nul(client->password))
 		return error_set(error, "a name or password with NUL in it can't be sent");
@@ -160,5 +185,6 @@ bool sign_in_client_is_content(const struct sign_in_client *client)
 
 void sign_in_client_end(struct sign_in_client *client)
 {
+	scram_client_end(client->scram);
 	secret_wipe(client, sizeof *client);
 }

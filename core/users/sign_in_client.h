@@ -18,6 +18,7 @@ struct sign_in_client {
 	const struct tls_session *tls; /* NULL: outside TLS */
 	/* private */
 	uint8_t step;
+	struct scram_client *scram;
 };
 
 /* SASL_… bits of those that this side can speak. */

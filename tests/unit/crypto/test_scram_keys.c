@@ -40,7 +40,7 @@ static void the_example_of_rfc_7677_is_proven_by_both_sides(void **state)
 	uint8_t client_key[SCRAM_KEY_BYTES], proof[SCRAM_KEY_BYTES], signature[SCRAM_KEY_BYTES],
 		wanted[SCRAM_KEY_BYTES];
 	struct scram_keys keys = example_keys(client_key);
-	scram_client_proof(proof, &keys, client_key, AUTH_MESSAGE);
+	scram_make_proof(proof, &keys, client_key, AUTH_MESSAGE);
 	from_base64(wanted, sizeof wanted, "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
 	assert_memory_equal(proof, wanted, sizeof proof);
 	assert_true(scram_proof_is_right(&keys, AUTH_MESSAGE, proof));
@@ -56,7 +56,7 @@ static void no_bit_of_proof_message_or_key_may_be_another(void **state)
 	struct scram_keys keys = example_keys(client_key);
 	struct slice message = AUTH_MESSAGE;
 	memcpy(said, message.data, message.size);
-	scram_client_proof(proof, &keys, client_key, message);
+	scram_make_proof(proof, &keys, client_key, message);
 	for (size_t bit = 0; bit < 8 * sizeof proof; bit++) {
 		proof[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_false(scram_proof_is_right(&keys, message, proof));
@@ -74,9 +74,9 @@ static void no_bit_of_proof_message_or_key_may_be_another(void **state)
 		assert_false(scram_proof_is_right(&keys, slice_of(said, size), proof));
 	assert_true(scram_proof_is_right(&keys, message, proof));
 	/* StoredKey and ServerKey, which a thief of the database has, are no ClientKey. */
-	scram_client_proof(proof, &keys, keys.stored_key, message);
+	scram_make_proof(proof, &keys, keys.stored_key, message);
 	assert_false(scram_proof_is_right(&keys, message, proof));
-	scram_client_proof(proof, &keys, keys.server_key, message);
+	scram_make_proof(proof, &keys, keys.server_key, message);
 	assert_false(scram_proof_is_right(&keys, message, proof));
 }
 
@@ -93,10 +93,10 @@ static void new_keys_have_new_salt_and_serve_their_password_only(void **state)
 	assert_true(keys.iterations >= 4096 && keys.salt_size == SCRAM_SALT_BYTES);
 	again = keys;
 	assert_true(scram_password_keys(&again, client_key, SLICE_LITERAL("right")));
-	scram_client_proof(proof, &again, client_key, SLICE_LITERAL("said"));
+	scram_make_proof(proof, &again, client_key, SLICE_LITERAL("said"));
 	assert_true(scram_proof_is_right(&keys, SLICE_LITERAL("said"), proof));
 	assert_true(scram_password_keys(&again, client_key, SLICE_LITERAL("Right")));
-	scram_client_proof(proof, &again, client_key, SLICE_LITERAL("said"));
+	scram_make_proof(proof, &again, client_key, SLICE_LITERAL("said"));
 	assert_false(scram_proof_is_right(&keys, SLICE_LITERAL("said"), proof));
 	assert_true(scram_password_keys(&again, NULL, slice_of(longest, LIMIT_PASSWORD_BYTES)));
 	assert_true(scram_password_keys(&again, NULL, SLICE_LITERAL("")));

@@ -1,0 +1,269 @@
+/* SCRAM against our own users; see sign_in_scram.h. */
+#include "core/users/sign_in_scram.h"
+
+#include <stdlib.h>
+
+#include "core/base/pool.h"
+#include "core/users/users_record.h"
+#include "proto/sasl.h"
+#include "proto/scram.h"
+
+enum { CONVERSATIONS_A_SLAB = 8 };
+
+struct sign_in_scram {
+	struct sign_in_backend backend;
+	struct users *users;
+	uint8_t *secret; /* guarded */
+	struct pool conversations;
+};
+
+enum stage { STAGE_FIRST, STAGE_CHALLENGED, STAGE_PROVEN };
+
+struct conversation {
+	uint8_t stage;     /* enum stage */
+	const char *wrong; /* why the keys are nobody's; NULL: they are the user's */
+	const char *bound; /* the name of the binding; NULL: none */
+	uint64_t version;  /* of the record that the keys are from */
+	struct scram_keys keys;
+	struct scram_exchange exchange;
+};
+
+static enum sign_in_outcome refuse(struct sign_in_request *request, const char *reason)
+{
+	request->reason = reason;
+	return SIGN_IN_WRONG;
+}
+
+/* --- channels --- */
+
+static const struct binding {
+	const char *name;
+	enum tls_binding kind;
+} bindings[] = {
+	{ "tls-exporter", TLS_BINDING_EXPORTER },
+	{ "tls-unique", TLS_BINDING_UNIQUE },
+	{ "tls-server-end-point", TLS_BINDING_SERVER_END_POINT },
+};
+
+static const struct binding *find_binding(struct slice name)
+{
+	for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++)
+		if (slice_equal(name, slice_from_text(bindings[i].name)))
+			return &bindings[i];
+	return NULL;
+}
+
+/* Empty: the session has none of this name. */
+static struct slice read_binding(const struct tls_session *tls, struct slice name,
+				 uint8_t storage[TLS_BINDING_MOST_BYTES])
+{
+	const struct binding *binding = find_binding(name);
+	size_t size = 0;
+	if (!binding || !tls || !tls_session_binding(tls, binding->kind, storage, &size))
+		size = 0;
+	return slice_of(storage, size);
+}
+
+/* What is wrong with what the client says of the channel; NULL: nothing (RFC 5802 §6). */
+static const char *check_flag(const struct sign_in_request *request, struct conversation *conversation)
+{
+	const struct sign_in_facts *facts = request->facts;
+	const struct scram_exchange *exchange = &conversation->exchange;
+	uint8_t storage[TLS_BINDING_MOST_BYTES];
+	bool is_plus = request->mechanism == SASL_SCRAM_SHA_256_PLUS;
+	if (is_plus != (exchange->flag == SCRAM_FLAG_BOUND))
+		return is_plus ? "the client does not bind, which -PLUS is for"
+			       : "the client binds, which is for -PLUS";
+	if (exchange->flag == SCRAM_FLAG_NOT_OFFERED && facts->offered & SASL_SCRAM_SHA_256_PLUS)
+		return "the client was not told that -PLUS is offered: somebody may stand between";
+	if (!is_plus)
+		return NULL;
+	const struct binding *binding = find_binding(exchange->binding);
+	if (!binding)
+		return "a channel binding that is not known";
+	conversation->bound = binding->name;
+	if (read_binding(facts->tls, exchange->binding, storage).size == 0)
+		return "this TLS session has no such channel binding";
+	return NULL;
+}
+
+/* --- whose keys --- */
+
+static const char *what_is_wrong(enum users_status status, const struct user_record *record)
+{
+	if (status != USERS_OK)
+		return "no such user";
+	return record->disabled           ? "disabled"
+	       : record->scram.iterations ? NULL
+					  : "no SCRAM keys: set the password again";
+}
+
+/* Nobody's keys are always made, so that they cost nothing that could be told. False when the database can't be read. */
+static bool find_keys(struct sign_in_scram *scram, struct conversation *conversation)
+{
+	struct slice name = scram_name(&conversation->exchange);
+	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
+	struct user_record record;
+	enum users_status status = users_find(scram->users, name, &record);
+	scram_nobodys_keys(&conversation->keys, scram->secret, users_fold_name(folded, name));
+	conversation->wrong = what_is_wrong(status, &record);
+	conversation->version = 0;
+	if (!conversation->wrong) {
+		conversation->keys = record.scram;
+		conversation->version = record.version;
+	}
+	secret_wipe(&record, sizeof record);
+	return status != USERS_FAILED;
+}
+
+/* --- the exchange --- */
+
+static enum sign_in_outcome answer_first(struct sign_in_scram *scram, struct conversation *conversation,
+					 struct sign_in_request *request)
+{
+	if (!request->response.data)
+		return SIGN_IN_CHALLENGE; /* an empty one: the client begins */
+	struct scram_exchange *exchange = &conversation->exchange;
+	enum scram_status status = scram_server_first(exchange, request->response);
+	if (status == SCRAM_MALFORMED)
+		return SIGN_IN_MALFORMED;
+	request->name = scram_name(exchange);
+	if (status == SCRAM_DENIED)
+		return refuse(request, "asks to act for somebody else");
+	const char *reason = check_flag(request, conversation);
+	if (reason)
+		return refuse(request, reason);
+	if (!find_keys(scram, conversation))
+		return SIGN_IN_UNAVAILABLE;
+	char nonce[SCRAM_NONCE_BYTES + 1];
+	const struct scram_keys *keys = &conversation->keys;
+	secret_random_text(nonce, SCRAM_NONCE_BYTES);
+	bool fits = scram_server_challenge(exchange, slice_of(nonce, SCRAM_NONCE_BYTES),
+					   slice_of(keys->salt, keys->salt_size), keys->iterations, request->challenge);
+	ASSERT(fits);
+	conversation->stage = STAGE_CHALLENGED;
+	return SIGN_IN_CHALLENGE;
+}
+
+static enum sign_in_outcome answer_proof(struct conversation *conversation, struct sign_in_request *request)
+{
+	struct scram_exchange *exchange = &conversation->exchange;
+	uint8_t storage[TLS_BINDING_MOST_BYTES], proof[SCRAM_PROOF_BYTES], signature[SCRAM_PROOF_BYTES];
+	struct slice binding = SLICE_LITERAL("");
+	if (conversation->bound)
+		binding = read_binding(request->facts->tls, exchange->binding, storage);
+	switch (scram_server_final(exchange, request->response, binding, proof)) {
+	case SCRAM_OK:
+		break;
+	case SCRAM_BINDING:
+		return refuse(request, "channel binding does not match: somebody may stand between");
+	case SCRAM_NONCE:
+		return refuse(request, "the nonce is of another exchange");
+	case SCRAM_DENIED:
+	case SCRAM_MALFORMED:
+		return SIGN_IN_MALFORMED;
+	}
+	bool right = scram_proof_is_right(&conversation->keys, scram_auth_message(exchange), proof);
+	if (!right || conversation->wrong)
+		return refuse(request, conversation->wrong ? conversation->wrong : "wrong password");
+	scram_server_signature(signature, &conversation->keys, scram_auth_message(exchange));
+	bool fits = scram_verdict_write(signature, request->challenge);
+	ASSERT(fits);
+	conversation->stage = STAGE_PROVEN;
+	return SIGN_IN_CHALLENGE;
+}
+
+/* The client has seen our proof too. What it has proven counts for the record that the keys are from only. */
+static enum sign_in_outcome answer_last(const struct sign_in_scram *scram, const struct conversation *conversation,
+					struct sign_in_request *request)
+{
+	if (request->response.size > 0)
+		return SIGN_IN_MALFORMED;
+	struct user_record record;
+	enum users_status status = users_find(scram->users, scram_name(&conversation->exchange), &record);
+	bool same = status == USERS_OK && record.version == conversation->version;
+	secret_wipe(&record, sizeof record);
+	if (status == USERS_FAILED)
+		return SIGN_IN_UNAVAILABLE;
+	if (!same)
+		return refuse(request, "the user has been changed meanwhile");
+	request->login = request->name;
+	request->reason = conversation->bound;
+	return SIGN_IN_OK;
+}
+
+static bool step(struct sign_in_backend *backend, struct sign_in_request *request, enum sign_in_outcome *outcome)
+{
+	struct sign_in_scram *scram = CONTAINER_OF(backend, struct sign_in_scram, backend);
+	struct conversation *conversation = request->conversation;
+	*outcome = SIGN_IN_UNAVAILABLE;
+	if (!conversation) {
+		conversation = request->conversation = pool_take(&scram->conversations);
+		if (!conversation)
+			return true;
+		conversation->stage = STAGE_FIRST;
+		conversation->bound = NULL;
+	}
+	switch ((enum stage)conversation->stage) {
+	case STAGE_FIRST:
+		*outcome = answer_first(scram, conversation, request);
+		break;
+	case STAGE_CHALLENGED:
+		*outcome = answer_proof(conversation, request);
+		break;
+	case STAGE_PROVEN:
+		*outcome = answer_last(scram, conversation, request);
+		break;
+	}
+	return true;
+}
+
+static void end(struct sign_in_backend *backend, struct sign_in_request *request)
+{
+	struct sign_in_scram *scram = CONTAINER_OF(backend, struct sign_in_scram, backend);
+	struct conversation *conversation = request->conversation;
+	if (!conversation)
+		return;
+	secret_wipe(&conversation->keys, sizeof conversation->keys);
+	pool_give(&scram->conversations, conversation);
+	request->conversation = NULL;
+}
+
+static const struct sign_in_backend_class class = { "local", step, end };
+
+struct sign_in_backend *sign_in_scram_backend(struct sign_in_scram *scram)
+{
+	return &scram->backend;
+}
+
+/* --- life --- */
+
+struct sign_in_scram *sign_in_scram_create(struct users *users, const uint8_t secret[SECRET_KEY_BYTES],
+					   struct error *error)
+{
+	struct sign_in_scram *scram = calloc(1, sizeof *scram);
+	if (scram)
+		scram->secret = secret_allocate(SECRET_KEY_BYTES);
+	if (!scram || !scram->secret) {
+		free(scram);
+		error_set(error, "no memory for SCRAM");
+		return NULL;
+	}
+	if (secret)
+		memcpy(scram->secret, secret, SECRET_KEY_BYTES);
+	else
+		secret_random(scram->secret, SECRET_KEY_BYTES);
+	scram->backend.class = &class;
+	scram->users = users;
+	pool_init(&scram->conversations, sizeof(struct conversation), CONVERSATIONS_A_SLAB, LIMIT_SIGN_INS);
+	return scram;
+}
+
+void sign_in_scram_destroy(struct sign_in_scram *scram)
+{
+	if (!scram)
+		return;
+	pool_finish(&scram->conversations);
+	secret_free(scram->secret);
+	free(scram);
+}
