@@ -4,15 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/ask_workers.h"
 #include "tools/command.h"
-#include "tools/control_client.h"
-#include "tools/lanes.h"
-
-enum {
-	ANSWER_MS = 1000,   /* a worker that is not stopped answers within a turn or two */
-	PATIENCE_MS = 5000, /* one that died is started again within a second; then it reads its lane */
-	AGAIN_MS = 100,
-};
 
 static const char usage[] = "usage: postern server list [-c FILE] [--json]\n"
 			    "       postern server pause|resume [-c FILE] [--json] NAME\n";
@@ -30,80 +23,6 @@ static void print_help(void)
 	     "A pause lasts until it is taken back or the server ends: a server that is started is open, whatever was\n"
 	     "before. Exit status: 0 done, 1 no server runs, or it has none of that name, 2 the configuration is "
 	     "wrong.");
-}
-
-/* --- the running server --- */
-
-struct workers {
-	char *folder; /* of the lanes */
-	unsigned lanes[LANES_MOST];
-	size_t count;
-};
-
-/* False after telling why. */
-static bool find_workers(struct workers *workers, const struct config *config)
-{
-	workers->folder = command_data_path(config, "lanes");
-	if (!workers->folder)
-		fputs("postern server: out of memory\n", stderr);
-	return workers->folder && lanes_find(workers->folder, workers->lanes, &workers->count);
-}
-
-static json_t *ask_worker(const char *directory, const json_t *request, enum control_client_status *status,
-			  struct error *error)
-{
-	struct control_client client;
-	json_t *answer = NULL;
-	*status = control_client_connect(&client, directory);
-	if (*status == CONTROL_CLIENT_OK) {
-		control_client_set_patience(&client, ANSWER_MS);
-		answer = control_client_ask(&client, json_deep_copy(request), error);
-		*status = answer || client.refused ? CONTROL_CLIENT_OK : CONTROL_CLIENT_DEAD;
-	}
-	control_client_close(&client);
-	return answer;
-}
-
-/* One after the other until one answers; any will do. */
-static json_t *ask_workers(const struct workers *workers, const json_t *request, enum control_client_status *status,
-			   struct error *error)
-{
-	*status = CONTROL_CLIENT_NO_WORKER;
-	for (size_t i = 0; i < workers->count; i++) {
-		enum control_client_status one;
-		char *directory = lanes_directory(workers->folder, workers->lanes[i]);
-		json_t *answer = ask_worker(directory, request, &one, error);
-		free(directory);
-		if (one != CONTROL_CLIENT_NO_WORKER)
-			*status = one;
-		if (one == CONTROL_CLIENT_OK)
-			return answer;
-	}
-	return NULL;
-}
-
-/* The request is used up. NULL after telling why there is no answer. */
-static json_t *ask(const struct config *config, json_t *request)
-{
-	struct error error = { "" };
-	struct workers workers;
-	enum control_client_status status = CONTROL_CLIENT_DEAD;
-	json_t *answer = NULL;
-	bool found = find_workers(&workers, config);
-	for (int waited_ms = 0; found && status == CONTROL_CLIENT_DEAD && waited_ms < PATIENCE_MS;
-	     waited_ms += AGAIN_MS) {
-		if (waited_ms)
-			usleep(AGAIN_MS * 1000);
-		answer = ask_workers(&workers, request, &status, &error);
-	}
-	if (found && status != CONTROL_CLIENT_OK)
-		fprintf(stderr, "postern server: no server runs in %s; is it that of another configuration?\n",
-			config->data);
-	else if (found && !answer)
-		fprintf(stderr, "postern server: %s\n", error.text);
-	json_decref(request);
-	free(workers.folder);
-	return answer;
 }
 
 /* --- what it answers --- */
@@ -133,7 +52,7 @@ static bool list(const struct config *config, const char *action, const char *na
 {
 	(void)action;
 	(void)name;
-	json_t *answer = ask(config, json_pack("{s:s}", "order", "servers")), *server;
+	json_t *answer = ask_workers(config, "server", json_pack("{s:s}", "order", "servers")), *server;
 	json_t *servers = json_object_get(answer, "servers");
 	bool good = json_is_array(servers);
 	size_t i;
@@ -144,7 +63,7 @@ static bool list(const struct config *config, const char *action, const char *na
 
 static bool change(const struct config *config, const char *action, const char *name, bool json)
 {
-	json_t *answer = ask(config, json_pack("{s:s, s:s}", "order", action, "server", name));
+	json_t *answer = ask_workers(config, "server", json_pack("{s:s, s:s}", "order", action, "server", name));
 	const char *state = json_string_value(json_object_get(answer, "state"));
 	if (answer && json)
 		print_json(answer);

@@ -141,7 +141,8 @@ static void start_orders(struct control *control)
 
 static void do_at_once(struct connection *connection)
 {
-	connection->long_answer = control_request_do(&connection->request, connection->control->servers);
+	connection->long_answer = control_request_do(&connection->request, connection->control->servers,
+						     loop_now(connection->control->loop)->unix_us / 1000);
 	if (connection->long_answer)
 		answer(connection, slice_from_text(connection->long_answer));
 	else

@@ -4,12 +4,17 @@
  *     {"order":"release","id":"0K3M…"}       "release", "remove" or "hold"; an id or "all": of this worker's lane
  *     {"order":"pause","server":"NAME"}      or "resume": of that server block in all workers (server_states.h)
  *     {"order":"servers"}
+ *     {"order":"bans","from":0}              the guard's (core/users/guard.h), a page of them
+ *     {"order":"ban","prefix":"192.0.2.0/24","login":"NAME","reason":"TEXT","for_s":3600}
+ *     {"order":"unban","prefix":"192.0.2.0/24","login":"NAME"}    without a login: a ban from all
  * and so is its answer, once the changes are durable where they are to be:
  *     {"count":1}
  *     {"server":"NAME","state":"paused"}     or "open"
  *     {"servers":[{"server":"NAME","state":"open","sessions":3,"listeners":["0.0.0.0:587 starttls"]}]}
+ *     {"bans":[{"network":"192.0.2.0/24","login":null,"by":"hand","reason":"…","since":"…","until":null,"refused":7}],"next":null}
+ *                                            from where the next page begins, or null; for one ban its object alone
  *     {"error":"…"}
- * What is about server blocks may be asked of any worker. Orders to the queue are done one after the other; connections are few
+ * What is about server blocks or bans may be asked of any worker. Orders to the queue are done one after the other; connections are few
  * and are closed when they are silent. */
 #ifndef POSTERN_SERVER_CONTROL_H
 #define POSTERN_SERVER_CONTROL_H
@@ -17,6 +22,7 @@
 #include "core/relay/queue.h"
 #include "core/server/config.h"
 #include "core/server/server_states.h"
+#include "core/users/guard.h"
 
 struct control;
 
@@ -24,6 +30,8 @@ struct control;
 struct control_servers {
 	const struct config *config;
 	struct server_states *states;
+	struct guard *guard; /* NULL: it is off */
+	uint32_t worker;     /* who answers */
 };
 
 struct control_settings {

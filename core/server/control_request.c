@@ -53,6 +53,11 @@ static const char *parse_object(json_t *object, const struct control_servers *se
 		request->kind = CONTROL_SERVERS;
 		return json_object_size(object) == 1 ? NULL : not_a_request;
 	}
+	const char *fault;
+	if (order && servers && control_ban_parse(object, order, &request->ban, &fault)) {
+		request->kind = CONTROL_BAN;
+		return fault;
+	}
 	return parse_queue_order(object, request);
 }
 
@@ -127,8 +132,10 @@ static char *change(const struct control_servers *servers, size_t server, bool p
 	return line_of(json_pack("{s:s, s:s}", "server", name, "state", state_of(servers, server)));
 }
 
-char *control_request_do(const struct control_request *request, const struct control_servers *servers)
+char *control_request_do(const struct control_request *request, const struct control_servers *servers, int64_t now_ms)
 {
+	if (request->kind == CONTROL_BAN)
+		return line_of(control_ban_do(&request->ban, servers->guard, servers->worker, now_ms));
 	if (request->kind == CONTROL_SERVERS)
 		return list(servers);
 	return change(servers, request->server, request->kind == CONTROL_PAUSE);

@@ -160,7 +160,8 @@ static bool open_lane(struct worker *worker, const struct worker_settings *setti
 	worker->refusal_file = refusal_file_create(worker->loop, settings->lane_directory, settings->number);
 	if (!worker->refusal_file)
 		return error_set(error, "no memory for refusals");
-	worker->control_servers = (struct control_servers){ settings->config, settings->states };
+	worker->control_servers =
+		(struct control_servers){ settings->config, settings->states, settings->guard, settings->number };
 	struct control_settings control = {
 		.queue = worker->queue,
 		.servers = &worker->control_servers,

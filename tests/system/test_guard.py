@@ -1,5 +1,6 @@
 """`guard { … }`: waiting, bans, who is exempt, and all of it over workers and a restart."""
 
+import json
 import re
 import time
 
@@ -129,3 +130,69 @@ def test_the_same_wrong_password_again_is_no_guess(make_server):
     for _ in range(12):
         assert attempt(server, password="last year's").code == 535
     assert attempt(server).code == 235
+
+
+def bans(server):
+    shown = server.run("ban", "list", "--json")
+    assert shown.returncode == 0, shown.stderr
+    return [json.loads(line) for line in shown.stdout.splitlines()]
+
+
+def test_bans_are_listed_made_and_removed(make_server):
+    server = make(make_server)
+    guess(server, 10)
+    assert is_banned(attempt(server))
+    (ban,) = bans(server)
+    assert (ban["network"], ban["login"], ban["refused"]) == ("127.0.0.0/24", postern.USER, 1)
+    assert ban["reason"] == "10 failed sign-ins to this login within an hour"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", ban["since"]) and ban["until"] > ban["since"]
+    text = server.run("ban", "list").stdout
+    assert f"from login {postern.USER}, by failures with a login: 10 failed sign-ins" in text
+
+    done = server.run("ban", "remove", "127.0.0.0/24")
+    assert done.returncode == 1 and "there is no such ban" in done.stderr
+    assert server.run("ban", "remove", "127.0.0.0/24", "--login", postern.USER).returncode == 0
+    assert bans(server) == []
+    assert attempt(server).code == 235
+
+    # By hand: wins over having signed in, and is known to all workers after a restart too.
+    done = server.run("ban", "add", "127.0.0.0/25", "--for", "1h", "--reason", "a scan of ours")
+    assert done.stdout == "127.0.0.0/25: banned\n"
+    for _ in range(4):
+        assert is_banned(attempt(server))
+    assert attempt(server, source="127.0.0.129").code == 235
+    server.stop()
+    server.start()
+    reply = attempt(server)
+    assert is_banned(reply)
+    shown = server.run("explain", re.search(r"\((\S+)\)", reply.lines[-1]).group(1)).stdout
+    assert "by hand: a scan of ours" in shown
+    (ban,) = bans(server)
+    assert (ban["by"], ban["reason"], ban["login"], ban["refused"]) == ("hand", "a scan of ours", None, 5)
+    assert server.run("ban", "remove", "--json", "127.0.0.0/25").returncode == 0
+    assert attempt(server).code == 235
+    assert server.run("ban", "add", "127.0.0.1", "--login", "bob@example.org").returncode == 0
+    assert bans(server)[0]["until"] is None
+    assert is_banned(attempt(server, "BOB@example.org", "bob's"))
+    assert attempt(server).code == 235
+    server.stop()
+    done = server.run("ban", "list")
+    assert done.returncode == 1 and "no server runs in" in done.stderr
+
+
+def test_a_wrong_call_is_told(make_server):
+    server = make_server()
+    for arguments, said in (
+        (("add", "192.0.2.0/33"), "192.0.2.0/33"),
+        (("add", "192.0.2.0/24", "--for", "soon"), "not a time"),
+        (("add", "192.0.2.0/24", "--reason", "x" * 200), "at most 111 bytes"),
+    ):
+        done = server.run("ban", *arguments)
+        assert done.returncode == 64 and said in done.stderr, done.stderr
+
+
+def test_many_bans_take_many_pages(make_server):
+    server = make(make_server)
+    for number in range(120):
+        assert server.run("ban", "add", f"10.0.{number}.0/24").returncode == 0
+    assert len({ban["network"] for ban in bans(server)}) == 120

@@ -8,7 +8,7 @@ import pytest
 import postern
 
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
-COMMANDS = ("serve", "check", "user", "queue", "server", "explain", "prove", "cert", "policy")
+COMMANDS = ("serve", "check", "user", "queue", "server", "ban", "explain", "prove", "cert", "policy")
 
 
 def rendered():
@@ -84,14 +84,14 @@ def test_actions_and_options_are_described(command):
     assert len(section(command)) == len(described(command)), "something is described twice"
 
 
-@pytest.mark.parametrize("command", ("user", "queue", "server", "explain", "prove", "cert", "policy"))
+@pytest.mark.parametrize("command", ("user", "queue", "server", "ban", "explain", "prove", "cert", "policy"))
 def test_help_describes_them_too(command):
     body = postern.postern(command, "--help").stdout.partition("\n\n")[2]
     for name in named(command):
         assert re.search(rf"\b{name}\b" if name[0] != "-" else rf"^{name} ", body, flags=re.M), name
 
 
-OPERANDS = {"name": "x", "file": "x", "cases": "x", "old": "x", "new": "x", "id": "0000000000001"}
+OPERANDS = {"name": "x", "file": "x", "cases": "x", "old": "x", "new": "x", "id": "0000000000001", "prefix": "x"}
 OPERANDS |= {"certificate": "x", "request": "x", "folder": "x"}
 
 

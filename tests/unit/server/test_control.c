@@ -31,7 +31,7 @@ static struct config_server blocks[] = {
 };
 static const struct config config = { .servers = blocks, .server_count = 2 };
 static struct server_states states;
-static const struct control_servers servers = { &config, &states };
+static const struct control_servers servers = { .config = &config, .states = &states };
 
 struct fixture {
 	struct lane lane;

@@ -33,7 +33,7 @@ static struct config_listener listener = { .text = (char *)"127.0.0.1:25 plain" 
 static struct config_server server = { .name = (char *)"a", .listeners = &listener, .listener_count = 1 };
 static const struct config config = { .servers = &server, .server_count = 1 };
 static struct server_states states;
-static const struct control_servers servers = { &config, &states };
+static const struct control_servers servers = { .config = &config, .states = &states };
 
 static const struct route_table table = { routes, 2 };
 
