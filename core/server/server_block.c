@@ -25,30 +25,75 @@ static struct smtp_profile make_profile(const struct config_server *config, enum
 	};
 }
 
-static bool load_certificates(struct server_block *block, const uint8_t *ticket_secret, struct error *error)
+/* --- TLS --- */
+
+static const char *as_configured(void *context, const char *path)
 {
-	const struct config_server *config = block->config;
-	if (config->certificate_count == 0)
-		return true;
-	struct tls_server_settings settings = {
-		.certificate_file = config->certificates[0].certificate,
-		.key_file = config->certificates[0].key,
-		.min_version = config->tls_min_version,
-		.max_version = TLS_VERSION_1_3,
-		.client_ca_file = config->tls.client_ca,
-		.client_crl_file = config->tls.client_crl,
-	};
-	memcpy(settings.ticket_secret, ticket_secret, sizeof settings.ticket_secret);
-	block->tls = tls_server_context_create(&settings, error);
-	if (!block->tls)
-		return false;
+	(void)context;
+	return path;
+}
+
+static bool add_names(struct tls_context *tls, const struct config_server *config, server_block_find_file *find,
+		      void *context, struct error *error)
+{
 	for (size_t i = 1; i < config->certificate_count; i++) {
 		const struct config_certificate *further = &config->certificates[i];
-		if (!tls_context_add_name(block->tls, further->name, further->certificate, further->key, error))
+		if (!tls_context_add_name(tls, further->name, find(context, further->certificate),
+					  find(context, further->key), error))
 			return false;
 	}
 	return true;
 }
+
+bool server_block_read_tls(const struct config_server *config, const uint8_t *ticket_secret,
+			   server_block_find_file *find, void *context, struct tls_context **tls, struct error *error)
+{
+	*tls = NULL;
+	if (config->certificate_count == 0)
+		return true;
+	if (!find)
+		find = as_configured;
+	struct tls_server_settings settings = {
+		.certificate_file = find(context, config->certificates[0].certificate),
+		.key_file = find(context, config->certificates[0].key),
+		.min_version = config->tls_min_version,
+		.max_version = TLS_VERSION_1_3,
+		.client_ca_file = config->tls.client_ca ? find(context, config->tls.client_ca) : NULL,
+		.client_crl_file = config->tls.client_crl ? find(context, config->tls.client_crl) : NULL,
+	};
+	if (ticket_secret)
+		memcpy(settings.ticket_secret, ticket_secret, sizeof settings.ticket_secret);
+	else
+		secret_random(settings.ticket_secret, sizeof settings.ticket_secret);
+	struct tls_context *made = tls_server_context_create(&settings, error);
+	secret_wipe(&settings, sizeof settings);
+	if (made && !add_names(made, config, find, context, error)) {
+		tls_context_destroy(made);
+		return false;
+	}
+	*tls = made;
+	return made != NULL;
+}
+
+bool server_block_each_tls_file(const struct config_server *config, server_block_with_file *with, void *context)
+{
+	for (size_t i = 0; i < config->certificate_count; i++)
+		if (!with(context, config->certificates[i].certificate) || !with(context, config->certificates[i].key))
+			return false;
+	return (!config->tls.client_ca || with(context, config->tls.client_ca)) &&
+	       (!config->tls.client_crl || with(context, config->tls.client_crl));
+}
+
+static bool load_certificates(struct server_block *block, const uint8_t *ticket_secret, struct error *error)
+{
+	block->ticket_secret = secret_allocate(TLS_TICKET_SECRET_BYTES);
+	if (!block->ticket_secret)
+		return error_set(error, "no memory for TLS");
+	memcpy(block->ticket_secret, ticket_secret, TLS_TICKET_SECRET_BYTES);
+	return server_block_read_tls(block->config, ticket_secret, NULL, NULL, &block->tls, error);
+}
+
+/* --- the rest --- */
 
 static bool make_proxies(struct server_block *block, struct error *error)
 {
@@ -146,6 +191,8 @@ void server_block_finish(struct server_block *block)
 	shared_image_destroy(&block->lists);
 	tls_context_destroy(block->tls);
 	block->tls = NULL;
+	secret_free(block->ticket_secret);
+	block->ticket_secret = NULL;
 	radix_destroy(block->proxies);
 	block->proxies = NULL;
 }

@@ -14,6 +14,7 @@
 struct server_block {
 	const struct config_server *config;
 	struct tls_context *tls;           /* NULL: no certificate, no TLS */
+	uint8_t *ticket_secret;            /* guarded memory, TLS_TICKET_SECRET_BYTES */
 	struct smtp_profile plain_profile; /* for listeners without TLS, and with STARTTLS */
 	struct smtp_profile starttls_profile;
 	struct smtp_profile tls_profile;
@@ -33,6 +34,17 @@ struct server_block {
 MUST_USE bool server_block_init(struct server_block *block, const struct config_server *config,
 				const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error);
 void server_block_finish(struct server_block *block);
+
+/* What sessions of such a block use, from its files; *tls NULL: it has no certificate. `find` says where a file is to be read instead,
+ * NULL: where the configuration says. Without `ticket_secret` nobody can resume sessions of it. */
+typedef const char *server_block_find_file(void *context, const char *path);
+MUST_USE bool server_block_read_tls(const struct config_server *config, const uint8_t *ticket_secret,
+				    server_block_find_file *find, void *context, struct tls_context **tls,
+				    struct error *error);
+
+/* Calls `with` for each file that this reads, until one answers false; so is the answer then. */
+typedef bool server_block_with_file(void *context, const char *path);
+bool server_block_each_tls_file(const struct config_server *config, server_block_with_file *with, void *context);
 
 /* Makes the table of clients that so many workers share, where one is needed; without it, no limit of clients holds. */
 MUST_USE bool server_block_count_clients(struct server_block *block, unsigned workers, struct error *error);

@@ -40,7 +40,8 @@ static void take_signals(struct supervisor *supervisor)
 		if (info.ssi_signo == SIGCHLD)
 			supervisor_reap(supervisor);
 		else if (info.ssi_signo == SIGHUP)
-			log_message(LOG_WARN, "signal", "SIGHUP: a changed configuration needs a restart");
+			log_message(LOG_INFO, "signal", "SIGHUP: %sa changed configuration needs a restart",
+				    tls_files_look_now(&supervisor->tls_files) ? "certificates are read anew; " : "");
 		else
 			supervisor_end(supervisor);
 	}

@@ -37,6 +37,7 @@ static void run_hasher(struct supervisor *supervisor)
 	}
 	for (size_t i = 0; i < supervisor->listen_each * supervisor->config->workers; i++)
 		close(supervisor->listen_fds[i]);
+	tls_files_leave(&supervisor->tls_files);
 	_exit(hasher_run(fds, supervisor->lanes));
 }
 
@@ -48,6 +49,7 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 		if (i != number)
 			close(supervisor->hasher_fds[i][0]);
 	}
+	tls_files_leave(&supervisor->tls_files);
 	int *own = supervisor->listen_fds + supervisor->listen_each * number;
 	for (size_t i = 0; i < supervisor->listen_each * supervisor->config->workers; i++)
 		if (!serves || &supervisor->listen_fds[i] < own ||
@@ -60,6 +62,7 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 		.states = supervisor->states,
 		.quotas = supervisor->quotas,
 		.guard = supervisor->guard.memory ? &supervisor->guard : NULL,
+		.tls_files = &supervisor->tls_files,
 		.listen_fds = serves ? own : NULL,
 		.listen_count = serves ? supervisor->listen_each : 0,
 		.hasher_fd = supervisor->hasher_fds[number][0],
@@ -76,6 +79,7 @@ static void forget_worker(struct supervisor *supervisor, unsigned number)
 		quotas_forget_worker(supervisor->quotas, number);
 	if (supervisor->guard.memory)
 		guard_forget_worker(&supervisor->guard, number);
+	tls_files_forget_worker(&supervisor->tls_files, number);
 	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
 		server_block_forget_worker(&supervisor->servers[i], number);
 }
@@ -83,6 +87,8 @@ static void forget_worker(struct supervisor *supervisor, unsigned number)
 /* The other way: from now on it uses what it is forked with. */
 static void expect_worker(struct supervisor *supervisor, unsigned number)
 {
+	if (number < supervisor->config->workers)
+		tls_files_expect_worker(&supervisor->tls_files, number);
 	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
 		server_block_expect_worker(&supervisor->servers[i], number);
 }
@@ -149,7 +155,8 @@ void supervisor_reap(struct supervisor *supervisor)
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
 		struct child *child = find_child(supervisor, pid);
 		if (!child) {
-			(void)list_watches_reap(&supervisor->lists, supervisor->servers, pid, status);
+			if (!tls_files_reap(&supervisor->tls_files, pid))
+				(void)list_watches_reap(&supervisor->lists, supervisor->servers, pid, status);
 			continue;
 		}
 		if (!supervisor->ending && !supervisor->said_ready && WIFEXITED(status) &&

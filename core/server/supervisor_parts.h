@@ -10,6 +10,7 @@
 #include "core/server/server_block.h"
 #include "core/server/server_states.h"
 #include "core/server/supervisor.h"
+#include "core/server/tls_files.h"
 
 enum child_kind { CHILD_WORKER, CHILD_HASHER };
 
@@ -27,6 +28,7 @@ struct supervisor {
 	struct server_block *servers;
 	struct server_states *states;
 	struct list_watches lists;
+	struct tls_files tls_files;
 	struct quotas *quotas; /* NULL: no server block has any */
 	struct guard guard;    /* memory NULL: it is off */
 	int *listen_fds;       /* worker by worker */

@@ -138,9 +138,10 @@ bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 	    !data_folder_prepare(config, &supervisor->run_as, error) || !init_servers(supervisor, error))
 		return false;
 	supervisor->listen_fds = sockets_open(config, config->workers, &supervisor->listen_each, error);
-	return supervisor->listen_fds && run_as_become(config, &supervisor->run_as, error) &&
-	       make_user_database(config, error) && open_quotas(supervisor, error) && open_guard(supervisor, error) &&
-	       init_signals(supervisor, error) && init_children(supervisor, error);
+	return supervisor->listen_fds && tls_files_start(&supervisor->tls_files, config, error) &&
+	       run_as_become(config, &supervisor->run_as, error) && make_user_database(config, error) &&
+	       open_quotas(supervisor, error) && open_guard(supervisor, error) && init_signals(supervisor, error) &&
+	       init_children(supervisor, error);
 }
 
 void supervisor_finish(struct supervisor *supervisor)
@@ -149,6 +150,7 @@ void supervisor_finish(struct supervisor *supervisor)
 		server_block_finish(&supervisor->servers[i]);
 	free(supervisor->servers);
 	list_watches_finish(&supervisor->lists);
+	tls_files_stop(&supervisor->tls_files);
 	quota_file_close(supervisor->quotas, LIMIT_QUOTA_LOGINS);
 	guard_file_close(&supervisor->guard);
 	server_states_destroy(supervisor->states);

@@ -10,7 +10,10 @@
 #include "core/server/list_reload.h"
 #include "core/server/session.h"
 
-enum { ACCEPT_AGAIN_MS = 100 };
+enum {
+	ACCEPT_AGAIN_MS = 100,
+	RENEWAL_LOOK_MS = 500, /* a certificate is served 2 s after its file has changed, all told */
+};
 
 /* --- accepting --- */
 
@@ -80,33 +83,36 @@ static bool open_listeners(struct worker *worker, const struct worker_settings *
 	return true;
 }
 
-/* --- rules that are read anew --- */
+/* --- what is made anew --- */
 
-/* Sessions keep verdicts over turns, but nothing that lies in the rules. */
-static void look_at_lists(struct worker *worker)
+/* Sessions keep verdicts over turns, but nothing that lies in the rules; and of TLS what they began with. */
+static void look_at_renewals(struct worker *worker)
 {
-	bool any = false;
+	bool any = worker->tls_files != NULL;
+	if (any)
+		tls_files_adopt(worker->tls_files, worker->servers, worker->number, &worker->tls_generation);
 	for (size_t i = 0; i < worker->config->server_count; i++) {
 		any |= worker->servers[i].lists.state != NULL;
 		list_reload_adopt(&worker->servers[i], worker->number, &worker->list_generations[i]);
 	}
 	if (any && !worker->draining)
-		loop_timer_start(worker->loop, &worker->lists_timer, LIST_LOOK_MS);
+		loop_timer_start(worker->loop, &worker->renewal_timer, RENEWAL_LOOK_MS);
 }
 
-static void lists_time_has_come(struct timer *timer)
+static void renewal_time_has_come(struct timer *timer)
 {
-	look_at_lists(CONTAINER_OF(timer, struct worker, lists_timer));
+	look_at_renewals(CONTAINER_OF(timer, struct worker, renewal_timer));
 }
 
-/* A lane without listeners has no sessions to judge. */
-static void start_looking_at_lists(struct worker *worker)
+/* A lane without listeners has no sessions. */
+static void start_looking_at_renewals(struct worker *worker)
 {
 	if (worker->listener_count == 0)
 		return;
 	for (size_t i = 0; i < LIMIT_SERVERS; i++)
 		worker->list_generations[i] = SHARED_IMAGE_FIRST;
-	look_at_lists(worker);
+	worker->tls_generation = SHARED_IMAGE_FIRST;
+	look_at_renewals(worker);
 }
 
 /* --- life --- */
@@ -210,15 +216,16 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 	worker->states = settings->states;
 	worker->quotas = settings->quotas;
 	worker->guard = settings->guard;
+	worker->tls_files = settings->tls_files && settings->tls_files->contents.state ? settings->tls_files : NULL;
 	worker->number = settings->number;
 	/* Session numbers of all workers differ, and those of a restarted one too. */
 	worker->next_session = (uint64_t)(loop_now(loop)->unix_us / 1000000) << 24 | (uint64_t)settings->number << 18;
 	init_memory(worker);
 	timer_init(&worker->drain_deadline, drain_time_is_up);
-	timer_init(&worker->lists_timer, lists_time_has_come);
+	timer_init(&worker->renewal_timer, renewal_time_has_come);
 	if (open_lane(worker, settings, error) && open_users(worker, settings, error) &&
 	    open_names(worker, settings, error) && open_listeners(worker, settings, error)) {
-		start_looking_at_lists(worker);
+		start_looking_at_renewals(worker);
 		return worker;
 	}
 	worker_destroy(worker);
@@ -332,7 +339,7 @@ void worker_destroy(struct worker *worker)
 		spool_close(worker->spool);
 	}
 	loop_timer_stop(worker->loop, &worker->drain_deadline);
-	loop_timer_stop(worker->loop, &worker->lists_timer);
+	loop_timer_stop(worker->loop, &worker->renewal_timer);
 	client_names_destroy(worker->names);
 	queue_destroy(worker->queue);
 	sign_in_backends_close(&worker->backends);

@@ -18,6 +18,7 @@
 #include "core/server/refusal_file.h"
 #include "core/server/server_block.h"
 #include "core/server/sign_in_backends.h"
+#include "core/server/tls_files.h"
 #include "core/spool/spool.h"
 
 /* A listening socket, inherited from the supervisor. */
@@ -37,6 +38,7 @@ struct worker_settings {
 	struct server_states *states; /* of all workers; outlives this one */
 	struct quotas *quotas;        /* likewise; NULL: there are none */
 	struct guard *guard;          /* likewise; NULL: it is off */
+	struct tls_files *tls_files;  /* likewise; NULL: nobody watches them */
 	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
 	size_t listen_count;
 	int hasher_fd; /* -1: nobody can sign in */
@@ -61,6 +63,7 @@ struct worker {
 	struct server_states *states;
 	struct quotas *quotas;
 	struct guard *guard;
+	struct tls_files *tls_files;
 	struct control_servers control_servers;
 	unsigned number;
 	struct listener *listeners;
@@ -90,8 +93,9 @@ struct worker {
 	uint64_t next_session;
 	bool draining;
 	struct timer drain_deadline;
-	struct timer lists_timer; /* looks whether there are new rules; runs where there are list files */
+	struct timer renewal_timer; /* looks whether rules or certificates were made anew; runs where they can be */
 	uint64_t list_generations[LIMIT_SERVERS];
+	uint64_t tls_generation;
 
 	int64_t date_second; /* that `date` shows */
 	struct buffer date;

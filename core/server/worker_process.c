@@ -68,6 +68,7 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 		.states = process->states,
 		.quotas = process->quotas,
 		.guard = process->guard,
+		.tls_files = process->tls_files,
 		.listen_fds = process->listen_fds,
 		.listen_count = process->listen_count,
 		.hasher_fd = process->hasher_fd,

@@ -11,6 +11,7 @@ struct worker_process {
 	struct server_states *states;
 	struct quotas *quotas;
 	struct guard *guard;
+	struct tls_files *tls_files;
 	const int *listen_fds;
 	size_t listen_count;
 	int hasher_fd;

@@ -59,10 +59,10 @@ def make_server(tmp_path, certificates):
     """Makes servers that are ended with the test; see postern.Server for what can be set."""
     made = []
 
-    def make(**settings):
+    def make(files=certificates, **settings):
         folder = tmp_path / f"server{len(made)}"
         folder.mkdir()
-        made.append(postern.Server(folder, certificates, **settings))
+        made.append(postern.Server(folder, files, **settings))
         return made[-1]
 
     yield make

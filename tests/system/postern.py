@@ -141,14 +141,24 @@ class Server:
         found = SANITIZERS.search(self.log())
         assert not found, self.log()[max(0, found.start() - 200) :][:8000]
 
-    def children(self):
-        """Workers and hashers."""
+    def all_children(self):
         path = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
 
+    def children(self):
+        """Workers and hashers: those that the supervisor starts again."""
+
+        def name(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+            except (FileNotFoundError, ProcessLookupError):
+                return ""
+
+        return [pid for pid in self.all_children() if name(pid) != "postern-keeper"]
+
     def kill_all(self):
         """As if the machine went away: supervisor first, so that it starts nothing again."""
-        pids = [self.process.pid, *self.children()]
+        pids = [self.process.pid, *self.all_children()]
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
