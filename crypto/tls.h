@@ -123,6 +123,10 @@ MUST_USE bool tls_session_binding(const struct tls_session *session, enum tls_bi
  * certificate. A session goes on in any case. */
 MUST_USE bool tls_session_client_name(const struct tls_session *session, struct slice *name, const char **problem);
 
+/* Client: appends the certificates that the server has sent in this session, in PEM, its own first. False when there are none (a
+ * resumed session of TLS 1.2 too), or they do not fit. */
+MUST_USE bool tls_session_peer_certificates(const struct tls_session *session, struct buffer *pem);
+
 /* The newest error, e.g. "wrong version number"; never NULL; valid until the session ends. */
 const char *tls_session_error(const struct tls_session *session);
 

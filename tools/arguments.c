@@ -93,7 +93,8 @@ static void print_help(const struct argument_table *table)
 	for (size_t i = 0; i < table->action_count; i++)
 		if (table->actions[i].name[0])
 			print_row(table->actions[i].name, 9, table->actions[i].help);
-	putchar('\n');
+	if (table->actions[0].name[0])
+		putchar('\n');
 	for (size_t i = 0; i < table->option_count; i++) {
 		option_text(&table->options[i], text);
 		print_row(text, 22, table->options[i].help);
@@ -102,6 +103,11 @@ static void print_help(const struct argument_table *table)
 }
 
 /* --- reading --- */
+
+static const char *name_of(const struct reading *reading)
+{
+	return reading->action->name[0] ? reading->action->name : reading->table->command;
+}
 
 /* How many words of argv the action's name takes; 0: it is another one. */
 static int matches(const struct argument_action *action, int argc, char **argv)
@@ -187,7 +193,7 @@ static bool read_option(struct reading *reading, int *at, int argc, char **argv,
 	if (!option)
 		return error_set(error, "%s: there is no such option", word);
 	if (reading->action && !(option->actions & reading->bit))
-		return error_set(error, "%s has no %s", reading->action->name, word);
+		return error_set(error, "%s has no %s", name_of(reading), word);
 	const char *value = strchr(word, '=');
 	if (!option->value && value)
 		return error_set(error, "--%s takes no value", option->name);
@@ -206,9 +212,9 @@ static bool read_operand(struct reading *reading, const char *word, struct error
 	struct argument_list *list = (struct argument_list *)((char *)reading->request + reading->table->operands);
 	const struct argument_action *action = reading->action;
 	if (action->operands == OPERANDS_NONE)
-		return error_set(error, "%s takes nothing more", action->name);
+		return error_set(error, "%s takes nothing more", name_of(reading));
 	if (list->count == (action->operands == OPERANDS_ONE ? 1 : ARGUMENT_LIST_MOST))
-		return error_set(error, "%s takes one %s", action->name, action->operand);
+		return error_set(error, "%s takes one %s", name_of(reading), action->operand);
 	list->items[list->count++] = word;
 	return true;
 }
@@ -220,10 +226,10 @@ static bool is_complete(const struct reading *reading, struct error *error)
 		(const struct argument_list *)((const char *)reading->request + table->operands);
 	for (size_t i = 0; i < table->option_count; i++)
 		if ((table->options[i].required & reading->bit) && !(reading->given & (UINT64_C(1) << i)))
-			return error_set(error, "%s needs --%s %s", reading->action->name, table->options[i].name,
+			return error_set(error, "%s needs --%s %s", name_of(reading), table->options[i].name,
 					 table->options[i].value);
 	return reading->action->operands != OPERANDS_ONE || list->count == 1 ||
-	       error_set(error, "%s needs a %s", reading->action->name, reading->action->operand);
+	       error_set(error, "%s needs a %s", name_of(reading), reading->action->operand);
 }
 
 /* Options may stand anywhere behind the action; behind "--" all words are operands. */

@@ -128,6 +128,7 @@ static int place(struct installation *at)
 	}
 	printf("certificate  %s  (server %s, %s:%d)\nkey          %s\n", at->target->certificate, at->server->name,
 	       at->server->file, at->target->line, at->target->key);
+	puts("A running server serves it within two seconds.");
 	if (placing.kept_old_key)
 		printf("old key      %s.old: remove it when the new one is served\n", at->target->key);
 	return EXIT_DONE;

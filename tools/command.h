@@ -22,6 +22,7 @@ int command_explain(int argc, char **argv);
 int command_prove(int argc, char **argv);
 int command_policy(int argc, char **argv);
 int command_cert(int argc, char **argv);
+int command_verify(int argc, char **argv);
 
 /* Every subcommand takes -c FILE. Without it: ./postern-data of the embedded default. Prints what is wrong, NULL then. */
 struct config *command_load_config(const char *file);

@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "explain", command_explain, "say what a client may do and which rule says so" },
 	{ "prove", command_prove, "say what a configuration lets happen" },
 	{ "cert", command_cert, "make, install and judge certificates" },
+	{ "verify", command_verify, "ask a running server whether it does what it should" },
 	{ "policy", command_policy, "test rules with cases, and compare them with others" },
 };
 

@@ -15,21 +15,29 @@
 /* --- bytes --- */
 
 /* True: it may be read or written, or has failed, which the next call tells. */
-static bool await_socket(const struct probe *probe, short events, struct error *error)
+static bool await_socket(struct probe *probe, short events, struct error *error)
 {
 	struct pollfd wait = { .fd = probe->fd, .events = events };
 	int ready;
 	do
 		ready = poll(&wait, 1, (int)probe->target->timeout_ms);
 	while (ready < 0 && errno == EINTR);
+	probe->silent = ready == 0;
 	if (ready > 0)
 		return true;
 	return ready ? error_set_errno(error, errno, "waiting for the server")
 		     : error_set(error, "the server says nothing for %u s", probe->target->timeout_ms / 1000);
 }
 
+static void capture(const struct probe *probe, struct slice bytes)
+{
+	if (probe->target->capture)
+		buffer_append(probe->target->capture, bytes);
+}
+
 static bool send_raw(struct probe *probe, struct slice bytes, struct error *error)
 {
+	capture(probe, bytes);
 	while (bytes.size) {
 		ssize_t sent = send(probe->fd, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent >= 0)
@@ -51,6 +59,7 @@ static bool receive_raw(struct probe *probe, struct error *error)
 		return error_set_errno(error, errno, "receiving");
 	if (got == 0)
 		return error_set(error, "the server has closed the connection");
+	capture(probe, slice_of(probe->raw + probe->raw_size, (size_t)got));
 	probe->raw_size += (size_t)got;
 	return true;
 }
@@ -122,11 +131,26 @@ bool probe_send(struct probe *probe, struct slice bytes, struct error *error)
 
 /* --- connecting --- */
 
+static bool bind_to(const struct probe *probe, struct error *error)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *address;
+	if (getaddrinfo(probe->target->source, NULL, &hints, &address) != 0)
+		return error_set(error, "%s is no address", probe->target->source);
+	int code = bind(probe->fd, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
+	freeaddrinfo(address);
+	return code == 0 || error_set_errno(error, code, "coming from %s", probe->target->source);
+}
+
 static bool connect_to(struct probe *probe, const struct addrinfo *address, struct error *error)
 {
 	probe->fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe->fd < 0)
 		return error_set_errno(error, errno, "making a socket");
+	if (probe->target->source && !bind_to(probe, error)) {
+		close(probe->fd);
+		return false;
+	}
 	int code = connect(probe->fd, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
 	socklen_t size = sizeof code;
 	if (code == EINPROGRESS) {

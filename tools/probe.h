@@ -22,11 +22,15 @@ struct probe_target {
 	struct slice proxy_header; /* is sent first; empty: none */
 	const char *client_name;   /* of EHLO */
 	unsigned timeout_ms;       /* of each wait */
+	const char *source;        /* the address to come from; NULL: the system's choice */
+	struct buffer *
+		capture; /* gets what goes over the wire, both ways; NULL: nothing is kept. What does not fit is not kept */
 };
 
 struct probe {
 	const struct probe_target *target;
 	int fd;
+	bool silent;             /* the last wait ended without a word; else the server has closed, or failed */
 	struct tls_session *tls; /* NULL: in the clear */
 	struct smtp_client_reply reply;
 	size_t raw_size;  /* received, not decrypted yet */

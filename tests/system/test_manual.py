@@ -8,7 +8,7 @@ import pytest
 import postern
 
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
-COMMANDS = ("serve", "check", "user", "queue", "server", "ban", "explain", "prove", "cert", "policy")
+COMMANDS = ("serve", "check", "user", "queue", "server", "ban", "explain", "prove", "cert", "verify", "policy")
 
 
 def rendered():
@@ -84,7 +84,7 @@ def test_actions_and_options_are_described(command):
     assert len(section(command)) == len(described(command)), "something is described twice"
 
 
-@pytest.mark.parametrize("command", ("user", "queue", "server", "ban", "explain", "prove", "cert", "policy"))
+@pytest.mark.parametrize("command", ("user", "queue", "server", "ban", "explain", "prove", "cert", "verify", "policy"))
 def test_help_describes_them_too(command):
     body = postern.postern(command, "--help").stdout.partition("\n\n")[2]
     for name in named(command):

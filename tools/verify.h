@@ -1,0 +1,123 @@
+/* `postern verify`: real sessions against a server that runs, each with what was tried, what was expected, what happened, and the
+ * rule. One table of checks; one function a check.
+ *
+ * A check speaks through tools/probe.h and tells one line or more; it decides by replies alone, so that any server can be asked. */
+#ifndef POSTERN_TOOLS_VERIFY_H
+#define POSTERN_TOOLS_VERIFY_H
+
+#include "core/policy/policy.h"
+#include "core/server/config.h"
+#include "tools/arguments.h"
+#include "tools/probe.h"
+
+enum {
+	VERIFY_TEXT_BYTES = 640,
+	VERIFY_WHERE_BYTES = 128,
+	VERIFY_CAPTURE_BYTES = 256 * 1024,
+	VERIFY_WAIT_MS = 20000,  /* for a reply; tar pits hold one up for some seconds */
+	VERIFY_SILENCE_MS = 800, /* after which nothing more is expected */
+	VERIFY_TAKING_MS = 1500, /* in which a server that took a text for ended has said so */
+};
+
+/* Where the recipient of mail that would have to be sent on lives; nobody there gets any, since no probe sends a text. */
+#define VERIFY_FOREIGN "postern-verify@example.com"
+
+#define VERIFY_CLIENT_NAME "postern-verify.example"
+
+enum verify_outcome { VERIFY_PASSED, VERIFY_FAILED, VERIFY_NOT_TRIED, VERIFY_OUTCOMES };
+
+struct verify_line {
+	enum verify_outcome outcome;
+	const char *check;
+	char where[VERIFY_WHERE_BYTES];
+	char tried[VERIFY_TEXT_BYTES], expected[VERIFY_TEXT_BYTES], happened[VERIFY_TEXT_BYTES],
+		rule[VERIFY_TEXT_BYTES];
+};
+
+struct verify_report {
+	struct verify_line *lines; /* malloc'ed */
+	size_t count;
+	size_t outcomes[VERIFY_OUTCOMES];
+	bool lost; /* there was no memory for a line */
+};
+
+struct verify_request {
+	const char *config_file, *server, *to, *name, *security, *ca, *user, *recipient;
+	bool password_stdin, json, html;
+	struct argument_list operands; /* none are taken */
+};
+
+/* What a check knows. */
+struct verify {
+	const struct verify_request *request;
+	struct verify_report *report;
+	struct slice password; /* with request->user */
+	/* The configuration's; NULL with --to. */
+	const struct config *config;
+	const struct config_server *server;
+	const struct config_listener *listener;
+	const struct policy *policy;
+	/* The listener. */
+	struct probe_target target;
+	char where[VERIFY_WHERE_BYTES];
+	bool proxied; /* this machine may say whose connection it is */
+	/* The row of the table. */
+	const char *check;
+};
+
+struct verify_case {
+	const char *tried, *expected, *rule;
+};
+
+/* Adds a line. */
+void verify_tell(struct verify *at, enum verify_outcome outcome, const struct verify_case *what, const char *format,
+		 ...) PRINTF_LIKE(4, 5);
+
+/* "RFC 4954; auth (postern.conf:12)": the rule, with the configuration's line where there is one. */
+const char *verify_rule(const struct verify *at, char text[VERIFY_TEXT_BYTES], const char *rule, const char *key,
+			int line);
+
+/* The reply in words; where the last wait brought none, the error. */
+struct verify_reply {
+	unsigned code; /* 0: none came */
+	char text[VERIFY_TEXT_BYTES];
+};
+void verify_take_reply(const struct probe *probe, bool came, const struct error *error, struct verify_reply *reply);
+
+/* Says a command and takes the reply. */
+void verify_ask(struct probe *probe, const char *command, struct verify_reply *reply);
+
+/* Connects, greets, starts TLS where the target has it, and signs in where `sign_in` and there is a login. False: told as a failure
+ * of `what`. */
+MUST_USE bool verify_begin(struct verify *at, struct probe *probe, const struct probe_target *target, bool sign_in,
+			   const struct verify_case *what);
+
+/* A recipient that takes mail, or NULL: --recipient, else --user where that is an address. */
+const char *verify_recipient(const struct verify *at);
+
+/* --- the checks --- */
+void verify_greeting(struct verify *at);
+void verify_auth_in_clear(struct verify *at);
+void verify_tls_required(struct verify *at);
+void verify_starttls_injection(struct verify *at);
+void verify_tls_floor(struct verify *at);
+void verify_tls_ciphers(struct verify *at);
+void verify_tls_strength(struct verify *at);
+void verify_certificate(struct verify *at);
+void verify_certificate_served(struct verify *at);
+void verify_mechanisms(struct verify *at);
+void verify_wrong_password(struct verify *at);
+void verify_sign_in(struct verify *at);
+void verify_wire(struct verify *at);
+void verify_relay_outside(struct verify *at);
+void verify_relay_inside(struct verify *at);
+void verify_rule_edges(struct verify *at);
+void verify_smuggling(struct verify *at);
+void verify_command_ends(struct verify *at);
+
+/* --- the report --- */
+void verify_print_text(const struct verify_report *report, const char *subject);
+void verify_print_json(const struct verify_report *report, const char *subject);
+void verify_print_html(const struct verify_report *report, const char *subject);
+
+#endif

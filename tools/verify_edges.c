@@ -1,0 +1,166 @@
+/* The rules of connect { … } and relay { … } at their edges: the first and last address of each prefix and their neighbours connect, from
+ * loopback or through PROXY, and each must fare as the server's own functions say of the configuration. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/policy_case.h"
+#include "tools/verify.h"
+
+enum { EDGES_MOST = 128 };
+
+struct edges {
+	struct net_address list[EDGES_MOST];
+	size_t count;
+	size_t unreached; /* addresses that nobody here can come from */
+};
+
+/* --- which addresses --- */
+
+/* One up or down; false where there is none. */
+static bool step(struct net_address *address, int by)
+{
+	size_t size = address->family == 4 ? 4 : 16;
+	for (size_t i = size; i-- > 0;) {
+		address->bytes[i] = (uint8_t)(address->bytes[i] + by);
+		if (address->bytes[i] != (by > 0 ? 0 : 0xff))
+			return true;
+	}
+	return false;
+}
+
+/* What the kernel lets nobody come from by a plain connection: the ends of 127.0.0.0/8. */
+static bool is_loopback_end(const struct net_address *address)
+{
+	static const uint8_t first[3] = { 0, 0, 0 }, last[3] = { 255, 255, 255 };
+	return memcmp(address->bytes + 1, first, 3) == 0 || memcmp(address->bytes + 1, last, 3) == 0;
+}
+
+static bool can_come_from(const struct verify *at, const struct net_address *address)
+{
+	if (at->proxied)
+		return true;
+	return address->family == 4 && address->bytes[0] == 127 && strncmp(at->target.host, "127.", 4) == 0 &&
+	       !is_loopback_end(address);
+}
+
+static void add(const struct verify *at, struct edges *edges, const struct net_address *address)
+{
+	for (size_t i = 0; i < edges->count; i++)
+		if (net_address_equal(&edges->list[i], address))
+			return;
+	if (!can_come_from(at, address) || edges->count == EDGES_MOST)
+		edges->unreached++;
+	else
+		edges->list[edges->count++] = *address;
+}
+
+static void add_rules(const struct verify *at, struct edges *edges, const struct config_rules *rules)
+{
+	for (size_t i = 0; i < rules->count; i++) {
+		if (rules->list[i].what.is_name)
+			continue;
+		struct net_address first = net_prefix_first(&rules->list[i].what.prefix), before = first;
+		struct net_address last = net_prefix_last(&rules->list[i].what.prefix), behind = last;
+		add(at, edges, &first);
+		add(at, edges, &last);
+		if (step(&before, -1))
+			add(at, edges, &before);
+		if (step(&behind, 1))
+			add(at, edges, &behind);
+	}
+}
+
+/* --- one address --- */
+
+static void write_proxy_header(const struct net_address *client, char header[LIMIT_PROXY_LINE_BYTES + 1])
+{
+	char text[NET_ADDRESS_TEXT_BYTES];
+	net_address_format(client, text);
+	snprintf(header, LIMIT_PROXY_LINE_BYTES + 1, "PROXY %s %s %s 40000 587\r\n",
+		 client->family == 4 ? "TCP4" : "TCP6", text, client->family == 4 ? "192.0.2.1" : "2001:db8::1");
+}
+
+/* The reply that decides: of the greeting, of MAIL, or of RCPT. */
+static void ask_server(const struct probe_target *target, struct verify_reply *reply)
+{
+	struct probe probe;
+	struct error error = { "" };
+	if (!probe_connect(&probe, target, &error)) {
+		verify_take_reply(&probe, false, &error, reply);
+		return;
+	}
+	bool introduced = probe_introduce(&probe, &error);
+	verify_take_reply(&probe, probe.reply.code != 0, &error, reply);
+	if (introduced)
+		verify_ask(&probe, "MAIL FROM:<>", reply);
+	if (introduced && reply->code == 250)
+		verify_ask(&probe, "RCPT TO:<" VERIFY_FOREIGN ">", reply);
+	probe_close(&probe);
+}
+
+/* Allowed is allowed; refused is refused with the code, or without a word. */
+static bool is_as_judged(const struct policy_step *judged, const struct verify_reply *reply)
+{
+	if (judged->verdict.outcome == POLICY_ALLOW)
+		return reply->code == 250;
+	unsigned code = 0;
+	for (const char *c = judged->reply; c < judged->reply + 3 && *c; c++)
+		code = code * 10 + (unsigned)(*c - '0');
+	return reply->code == code || (reply->code == 0 && judged->verdict.stage == POLICY_CONNECTION);
+}
+
+static void try_edge(struct verify *at, const struct net_address *client)
+{
+	char text[NET_ADDRESS_TEXT_BYTES], header[LIMIT_PROXY_LINE_BYTES + 1];
+	char tried[VERIFY_TEXT_BYTES], expected[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
+	struct policy_case asked = { .facts = { .client = *client,
+						.tls_bits = at->target.security == PROBE_PLAIN ? 0 : 128 },
+				     .recipient = SLICE_LITERAL(VERIFY_FOREIGN) };
+	struct policy_steps steps;
+	struct verify_reply reply;
+	policy_case_judge(&asked, at->policy, at->server, &at->config->routes, "ID", &steps);
+	const struct policy_step *judged = &steps.list[steps.count - 1];
+	net_address_format(client, text);
+	snprintf(tried, sizeof tried, "a client at %s%s: connect, MAIL, RCPT TO:<" VERIFY_FOREIGN ">", text,
+		 at->proxied ? " (through PROXY)" : "");
+	snprintf(expected, sizeof expected, "%s at the %s: %.400s",
+		 policy_outcome_name((enum policy_outcome)judged->verdict.outcome),
+		 policy_stage_name((enum policy_stage)judged->verdict.stage), judged->reply);
+	if (judged->reason.line)
+		snprintf(rule, sizeof rule, "%s (%s:%d)", judged->reason.text, judged->reason.file,
+			 judged->reason.line);
+	else
+		snprintf(rule, sizeof rule, "%s", judged->reason.text);
+	const struct verify_case what = { tried, expected, rule };
+	for (size_t i = 0; i < steps.count; i++) {
+		if (steps.list[i].without_name) {
+			verify_tell(at, VERIFY_NOT_TRIED, &what, "it depends on the client's name");
+			return;
+		}
+	}
+	struct probe_target target = at->target;
+	write_proxy_header(client, header);
+	if (at->proxied)
+		target.proxy_header = slice_from_text(header);
+	else
+		target.source = text;
+	ask_server(&target, &reply);
+	verify_tell(at, is_as_judged(judged, &reply) ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
+}
+
+void verify_rule_edges(struct verify *at)
+{
+	struct edges edges = { .count = 0 };
+	char rule[VERIFY_TEXT_BYTES];
+	add_rules(at, &edges, &at->server->connect.rules);
+	add_rules(at, &edges, &at->server->relay.rules);
+	for (size_t i = 0; i < edges.count; i++)
+		try_edge(at, &edges.list[i]);
+	if (edges.unreached == 0)
+		return;
+	const struct verify_case what = { "addresses at the edges of rules", "they fare as the rules say",
+					  verify_rule(at, rule, "", "connect, relay", at->server->connect.line) };
+	verify_tell(at, VERIFY_NOT_TRIED, &what,
+		    "%zu addresses: nobody here can come from there; proxy_protocol = 127.0.0.1 would let it be tried",
+		    edges.unreached);
+}

@@ -1,0 +1,195 @@
+/* Checks of signing in: what is offered, that a wrong password is refused and a right one taken, and that nothing of it can be read on
+ * the wire. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/users/sign_in_client.h"
+#include "crypto/secret.h"
+#include "proto/base64.h"
+#include "proto/sasl.h"
+#include "tools/verify.h"
+
+/* --- what is offered --- */
+
+static void list_mechanisms(unsigned mechanisms, char text[VERIFY_TEXT_BYTES])
+{
+	size_t used = 0;
+	text[0] = 0;
+	for (unsigned left = mechanisms; left; left &= left - 1)
+		used += (size_t)snprintf(text + used, VERIFY_TEXT_BYTES - used, "%s%s", used ? " " : "",
+					 sasl_mechanism_name(left & -left));
+	if (!mechanisms)
+		snprintf(text, VERIFY_TEXT_BYTES, "none");
+}
+
+void verify_mechanisms(struct verify *at)
+{
+	char expected[VERIFY_TEXT_BYTES] = "at least one mechanism", rule[VERIFY_TEXT_BYTES],
+	     offered[VERIFY_TEXT_BYTES];
+	struct verify_case what = { "EHLO inside TLS", expected, rule };
+	struct probe probe;
+	/* Who shows no certificate is not offered EXTERNAL. */
+	unsigned wanted = at->server ? at->server->mechanisms & ~(unsigned)SASL_EXTERNAL : 0;
+	if (at->server)
+		list_mechanisms(wanted, expected);
+	verify_rule(at, rule, "RFC 4954 §3", "auth { mechanisms }", at->server ? at->server->auth_line : 0);
+	if (!verify_begin(at, &probe, &at->target, false, &what))
+		return;
+	unsigned found = probe.reply.mechanisms & ~(unsigned)SASL_EXTERNAL;
+	list_mechanisms(found, offered);
+	bool good = at->server ? found == wanted : found != 0;
+	verify_tell(at, good ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", offered);
+	probe_close(&probe);
+}
+
+/* --- passwords --- */
+
+/* Mechanisms that both speak and that need a password and nothing else. */
+static unsigned usable(unsigned offered)
+{
+	return offered & sign_in_client_speaks() & ~(unsigned)(SASL_EXTERNAL | SASL_OAUTHBEARER | SASL_XOAUTH2);
+}
+
+static unsigned ask_offered(struct verify *at, const struct verify_case *what)
+{
+	struct probe probe;
+	if (!verify_begin(at, &probe, &at->target, false, what))
+		return 0;
+	unsigned offered = probe.reply.mechanisms;
+	probe_close(&probe);
+	if (!usable(offered))
+		verify_tell(at, VERIFY_NOT_TRIED, what, "no mechanism with a password is offered");
+	return usable(offered);
+}
+
+/* Each on a connection of its own; what came of it in words. False when it never came to a verdict. */
+static bool try_mechanism(struct verify *at, unsigned mechanism, struct slice name, struct slice password,
+			  const struct verify_case *what, struct verify_reply *reply)
+{
+	struct probe probe;
+	struct error error = { "" };
+	if (!verify_begin(at, &probe, &at->target, false, what))
+		return false;
+	bool came = probe_sign_in(&probe, mechanism, name, password, &error);
+	verify_take_reply(&probe, came, &error, reply);
+	probe_close(&probe);
+	return true;
+}
+
+void verify_wrong_password(struct verify *at)
+{
+	char password[21], tried[VERIFY_TEXT_BYTES];
+	const char *name = at->request->user ? at->request->user : "postern-verify";
+	struct verify_case what = { "a wrong password", "refused, 535", "RFC 4954 §6" };
+	secret_random_text(password, sizeof password - 1);
+	for (unsigned left = ask_offered(at, &what); left; left &= left - 1) {
+		unsigned mechanism = left & -left;
+		struct verify_reply reply;
+		snprintf(tried, sizeof tried, "%s as %s with a wrong password", sasl_mechanism_name(mechanism), name);
+		what.tried = tried;
+		if (!try_mechanism(at, mechanism, slice_from_text(name), slice_from_text(password), &what, &reply))
+			continue;
+		bool refused = reply.code >= 500 && reply.code < 600;
+		/* A server that proves itself first, as SCRAM has it, can be left before its verdict. */
+		bool unproved = reply.code == 0 && (mechanism & ~(unsigned)SASL_WITH_PASSWORD);
+		verify_tell(at, refused || unproved ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
+	}
+}
+
+void verify_sign_in(struct verify *at)
+{
+	char tried[VERIFY_TEXT_BYTES];
+	struct verify_case what = { "the right password", "signed in, 235", "RFC 4954 §4" };
+	for (unsigned left = ask_offered(at, &what); left; left &= left - 1) {
+		unsigned mechanism = left & -left;
+		struct verify_reply reply;
+		snprintf(tried, sizeof tried, "%s as %s with the right password", sasl_mechanism_name(mechanism),
+			 at->request->user);
+		what.tried = tried;
+		if (try_mechanism(at, mechanism, slice_from_text(at->request->user), at->password, &what, &reply))
+			verify_tell(at, reply.code == 235 ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
+	}
+}
+
+/* --- the wire --- */
+
+static bool contains(struct slice all, struct slice part)
+{
+	return part.size && all.size >= part.size && memmem(all.data, all.size, part.data, part.size);
+}
+
+/* As it is, and as base64 shows it at each of the three places in a group of bytes that it can begin at. */
+static bool can_be_read(struct slice wire, struct slice secret)
+{
+	uint8_t shifted[LIMIT_PASSWORD_BYTES + 2], storage[BASE64_ENCODED_BYTES(sizeof shifted)];
+	if (contains(wire, secret))
+		return true;
+	for (size_t shift = 0; shift < 3 && secret.size >= 6; shift++) {
+		struct buffer encoded;
+		buffer_init(&encoded, storage, sizeof storage);
+		memset(shifted, 0, sizeof shifted);
+		memcpy(shifted + shift, secret.data, secret.size);
+		if (!base64_encode(&encoded, slice_of(shifted, shift + secret.size)))
+			continue;
+		/* The first and last groups hold neighbours too. */
+		struct slice inner = slice_skip(buffer_slice(&encoded), 4);
+		if (contains(wire, slice_first(inner, inner.size - 4)))
+			return true;
+	}
+	return false;
+}
+
+/* Too short to be no accident, or part of what EHLO says anyway? */
+static bool is_telling(struct slice secret)
+{
+	return secret.size >= 4 && !contains(SLICE_LITERAL(VERIFY_CLIENT_NAME), secret);
+}
+
+static uint8_t captured[VERIFY_CAPTURE_BYTES];
+
+/* Signs in, where there is a login, and says a word that is looked for afterwards. */
+static bool capture_session(struct verify *at, struct buffer *wire, const char *word, const struct verify_case *what)
+{
+	struct probe_target target = at->target;
+	struct probe probe;
+	struct verify_reply reply;
+	char command[64];
+	target.capture = wire;
+	snprintf(command, sizeof command, "NOOP %s", word);
+	if (!verify_begin(at, &probe, &target, at->request->user != NULL, what))
+		return false;
+	verify_ask(&probe, command, &reply);
+	probe_close(&probe);
+	return true;
+}
+
+void verify_wire(struct verify *at)
+{
+	struct verify_case what = { at->request->user
+					    ? "signing in and speaking, all bytes on the wire captured and searched"
+					    : "speaking, all bytes on the wire captured and searched",
+				    "neither the password nor anything that is said after the handshake can be read",
+				    "RFC 8314 §3" };
+	char word[21];
+	struct buffer wire;
+	buffer_init(&wire, captured, sizeof captured);
+	secret_random_text(word, sizeof word - 1);
+	if (!capture_session(at, &wire, word, &what))
+		return;
+	/* The capture must see what it should: this goes in the clear. */
+	if (at->target.security == PROBE_STARTTLS && !contains(buffer_slice(&wire), SLICE_LITERAL("STARTTLS\r\n"))) {
+		verify_tell(at, VERIFY_NOT_TRIED, &what, "the capture has failed");
+		return;
+	}
+	struct slice user = slice_from_text(at->request->user ? at->request->user : "");
+	bool password = is_telling(at->password) && can_be_read(buffer_slice(&wire), at->password);
+	bool name = is_telling(user) && can_be_read(buffer_slice(&wire), user);
+	bool said = contains(buffer_slice(&wire), slice_from_text(word));
+	if (password || name || said)
+		verify_tell(at, VERIFY_FAILED, &what, "%zu bytes captured; to be read: %s%s%s", wire.size,
+			    password ? "the password " : "", name ? "the user's name " : "",
+			    said ? "what was said" : "");
+	else
+		verify_tell(at, VERIFY_PASSED, &what, "%zu bytes captured; nothing can be read", wire.size);
+	secret_wipe(captured, wire.size);
+}
