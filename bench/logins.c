@@ -67,6 +67,8 @@ static size_t count_lines(struct slice text)
 bool logins_init(struct logins *logins, const struct options *options, struct error *error)
 {
 	*logins = (struct logins){ 0 };
+	if (options->mechanism == 0)
+		return true;
 	if (options->users && !read_file(logins, options->users, error))
 		return false;
 	logins->list = calloc(count_lines(slice_of(logins->text, logins->text_size)), sizeof *logins->list);

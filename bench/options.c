@@ -45,15 +45,18 @@ struct option_row {
 
 #define AT(field) offsetof(struct options, field)
 
-static const struct option_choice mechanisms[] = { { "PLAIN", SASL_PLAIN },
-						   { "LOGIN", SASL_LOGIN },
-						   { "OAUTHBEARER", SASL_OAUTHBEARER },
-						   { "SCRAM-SHA-256", SASL_SCRAM_SHA_256 },
-						   { "SCRAM-SHA-256-PLUS", SASL_SCRAM_SHA_256_PLUS },
-						   { "NTLM", SASL_NTLM },
-						   { "XOAUTH2", SASL_XOAUTH2 },
-						   { "EXTERNAL", SASL_EXTERNAL },
-						   { NULL, 0 } };
+static const struct option_choice mechanisms[] = {
+	{ "NONE", 0 },
+	{ "PLAIN", SASL_PLAIN },
+	{ "LOGIN", SASL_LOGIN },
+	{ "SCRAM-SHA-256", SASL_SCRAM_SHA_256 },
+	{ "SCRAM-SHA-256-PLUS", SASL_SCRAM_SHA_256_PLUS },
+	{ "NTLM", SASL_NTLM },
+	{ "EXTERNAL", SASL_EXTERNAL },
+	{ "OAUTHBEARER", SASL_OAUTHBEARER },
+	{ "XOAUTH2", SASL_XOAUTH2 },
+	{ NULL, 0 },
+};
 static const struct option_choice versions[] = { { "1.2", TLS_VERSION_1_2 }, { "1.3", TLS_VERSION_1_3 }, { NULL, 0 } };
 static const struct option_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL, 0 }
@@ -77,8 +80,9 @@ static const struct option_row rows[] = {
 	{ "--password", "TEXT", "its password", LOADS, OPTION_TEXT, AT(password) },
 	{ "--users", "FILE", "lines of name:password, taken in turn", LOADS, OPTION_TEXT, AT(users) },
 	{ "--mechanism", "NAME",
-	  "PLAIN (default), LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, NTLM, EXTERNAL, OAUTHBEARER or XOAUTH2 (the "
-	  "password is the token)",
+	  "PLAIN (default), LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, NTLM, EXTERNAL (with --certificate), OAUTHBEARER "
+	  "or XOAUTH2 "
+	  "(the password is the token), or NONE: nobody signs in",
 	  LOADS, OPTION_CHOICE, AT(mechanism), 0, 0, mechanisms },
 	{ "--from", "ADDRESS", "sender (default sender@example.org)", SENDERS, OPTION_TEXT, AT(from) },
 	{ "--rcpt", "ADDRESS", "recipient (default recipient@example.org)", SENDERS, OPTION_TEXT, AT(recipient) },
@@ -253,7 +257,7 @@ static bool check_who(const struct options *options, struct error *error)
 	    (options->password && strlen(options->password) > LIMIT_PASSWORD_BYTES))
 		return error_set(error, "a name may have %d bytes, a password %d", LIMIT_LOGIN_NAME_BYTES,
 				 LIMIT_PASSWORD_BYTES);
-	if (options->command == COMMAND_LOGIN && !options->user && !options->users && !external)
+	if (options->command == COMMAND_LOGIN && !options->user && !options->users && !external && options->mechanism)
 		return error_set(error, "login needs --user and --password, or --users");
 	return true;
 }
@@ -311,4 +315,10 @@ bool options_parse(struct options *options, enum command command, int argc, char
 	if (!options->workers && command != COMMAND_IDLE)
 		options->workers = 1;
 	return command == COMMAND_SINK ? check_sink(options, error) : check_load(options, error);
+}
+
+const char *options_mechanism_name(const struct options *options)
+{
+	bool somebody = options->user || options->users || options->mechanism == SASL_EXTERNAL;
+	return somebody && options->mechanism ? sasl_mechanism_name((unsigned)options->mechanism) : NULL;
 }

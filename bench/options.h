@@ -51,7 +51,7 @@ struct options {
 	const char *user;
 	const char *password;
 	const char *users;       /* file */
-	uint64_t mechanism;      /* a SASL_… bit */
+	uint64_t mechanism;      /* a SASL_… bit; 0: nobody signs in */
 	const char *certificate; /* ours, of whichever side we are */
 	const char *key;
 
@@ -86,6 +86,9 @@ struct options {
 /* Fills in defaults, then what argv (behind the subcommand's name) says, and refuses what does not fit together. False and
  * `error` otherwise: the call is wrong. */
 MUST_USE bool options_parse(struct options *options, enum command command, int argc, char **argv, struct error *error);
+
+/* How clients sign in; NULL: they don't. */
+const char *options_mechanism_name(const struct options *options);
 
 /* One line an option of this subcommand. */
 void options_print_help(enum command command, FILE *out);

@@ -3,8 +3,6 @@
 
 #include <inttypes.h>
 
-#include "proto/sasl.h"
-
 const unsigned report_percentiles[REPORT_PERCENTILES] = { 500, 900, 990, 999 };
 
 const char *report_phase_name(const struct outcome *outcome, enum results_phase phase)
@@ -73,12 +71,11 @@ static void print_heading(const struct outcome *outcome, FILE *out)
 	const struct options *options = outcome->options;
 	const char *security = options->security == SECURITY_STARTTLS ? "STARTTLS " : "";
 	const char *tls = options->security == SECURITY_PLAIN ? "no TLS" : outcome->total.tls;
-	bool signs_in = options->user || options->users;
-	const char *mechanism = sasl_mechanism_name((unsigned)options->mechanism);
+	const char *mechanism = options_mechanism_name(options);
 	if (!tls[0])
 		tls = "TLS (never up)";
 	fprintf(out, "%s to %s: %s%s, %s, %" PRIu64 " connections, ", outcome->scenario->operations, options->to,
-		security, tls, signs_in ? mechanism : "no sign-in", options->connections);
+		security, tls, mechanism ? mechanism : "no sign-in", options->connections);
 	if (outcome->scenario->lasting && !outcome->scenario->each_once)
 		fprintf(out, "%" PRIu64 " in flight on each, ", options->pipeline);
 	if (options->command & (COMMAND_SESSION | COMMAND_STREAM))

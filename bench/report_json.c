@@ -6,8 +6,6 @@
 
 #include <jansson.h>
 
-#include "proto/sasl.h"
-
 static json_t *number(uint64_t value)
 {
 	return json_integer((json_int_t)value);
@@ -64,10 +62,8 @@ static json_t *all_notes(const struct outcome *outcome)
 static json_t *what_was_asked(const struct options *options)
 {
 	static const char *const securities[] = { "tls", "starttls", "plain" };
-	bool signs_in = options->user || options->users;
-	const char *mechanism = sasl_mechanism_name((unsigned)options->mechanism);
 	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "to", options->to, "security",
-			 securities[options->security], "mechanism", signs_in ? mechanism : NULL, "connections",
+			 securities[options->security], "mechanism", options_mechanism_name(options), "connections",
 			 number(options->connections), "workers", number(options->workers), "size_bytes",
 			 number(options->size_bytes), "recipients", number(options->recipients), "pipeline",
 			 number(options->pipeline), "rate", number(options->rate), "warm_up", number(options->warm_up),

@@ -154,7 +154,7 @@ static void logins_come_from_a_file(void **state)
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, good, sizeof good - 1), sizeof good - 1);
-	struct options options = { .users = path };
+	struct options options = { .mechanism = SASL_PLAIN, .users = path };
 	struct logins logins;
 	struct error error = { "" };
 	assert_true(logins_init(&logins, &options, &error));
