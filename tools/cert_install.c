@@ -1,5 +1,4 @@
 /* `postern cert install`: what a CA has sent, put in order, judged as clients would, and put where the configuration wants it. */
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -49,17 +48,13 @@ static const struct config_certificate *find_target(const struct cert_request *r
 	return NULL;
 }
 
-/* Files stay whose they are; new ones belong to who reads them again while the server runs. */
+/* Files stay whose they are. New ones are who installs them's: the server reads them with the rights of its start. */
 static struct certificate_owner find_owner(const struct installation *at)
 {
 	struct stat status;
-	if (geteuid() != 0)
+	if (geteuid() != 0 || (stat(at->target->certificate, &status) != 0 && stat(at->target->key, &status) != 0))
 		return (struct certificate_owner){ .known = false };
-	if (stat(at->target->certificate, &status) == 0 || stat(at->target->key, &status) == 0)
-		return (struct certificate_owner){ true, status.st_uid, status.st_gid };
-	const struct passwd *user = at->config->user ? getpwnam(at->config->user) : NULL;
-	return user ? (struct certificate_owner){ true, user->pw_uid, user->pw_gid }
-		    : (struct certificate_owner){ .known = false };
+	return (struct certificate_owner){ true, status.st_uid, status.st_gid };
 }
 
 /* --- what it is --- */
