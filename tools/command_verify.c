@@ -39,12 +39,12 @@ static const struct check {
 	{ "wire", ON_TLS, verify_wire },
 	{ "mechanisms", ON_TLS, verify_mechanisms },
 	{ "sign-in", ON_TLS | NEEDS_LOGIN | ONCE, verify_sign_in },
-	{ "wrong-password", ON_TLS | ONCE, verify_wrong_password },
 	{ "relay-outside", ONCE, verify_relay_outside },
 	{ "relay-inside", ON_TLS | NEEDS_LOGIN | ONCE, verify_relay_inside },
 	{ "rule-edges", NEEDS_CONFIG | ONCE, verify_rule_edges },
 	{ "command-ends", ONCE, verify_command_ends },
 	{ "smuggling", NEEDS_RECIPIENT | ONCE, verify_smuggling },
+	{ "wrong-password", ON_TLS | ONCE, verify_wrong_password }, /* last: from then on the client may have to wait */
 };
 
 /* --- one listener --- */
