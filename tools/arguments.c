@@ -213,7 +213,10 @@ static bool read_operand(struct reading *reading, const char *word, struct error
 	const struct argument_action *action = reading->action;
 	if (action->operands == OPERANDS_NONE)
 		return error_set(error, "%s takes nothing more", name_of(reading));
-	if (list->count == (action->operands == OPERANDS_ONE ? 1 : ARGUMENT_LIST_MOST))
+	if (list->count == ARGUMENT_LIST_MOST)
+		return error_set(error, "%s takes %d of %s at most", name_of(reading), ARGUMENT_LIST_MOST,
+				 action->operand);
+	if (list->count == 1 && action->operands == OPERANDS_ONE)
 		return error_set(error, "%s takes one %s", name_of(reading), action->operand);
 	list->items[list->count++] = word;
 	return true;
