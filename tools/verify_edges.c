@@ -6,12 +6,13 @@
 #include "tools/policy_case.h"
 #include "tools/verify.h"
 
-enum { EDGES_MOST = 128 };
+enum { EDGES_MOST = 256, LIST_PREFIXES = 8 };
 
 struct edges {
 	struct net_address list[EDGES_MOST];
 	size_t count;
 	size_t unreached; /* addresses that nobody here can come from */
+	size_t left_out;  /* that are too many */
 };
 
 /* --- which addresses --- */
@@ -48,26 +49,51 @@ static void add(const struct verify *at, struct edges *edges, const struct net_a
 	for (size_t i = 0; i < edges->count; i++)
 		if (net_address_equal(&edges->list[i], address))
 			return;
-	if (!can_come_from(at, address) || edges->count == EDGES_MOST)
+	if (!can_come_from(at, address))
 		edges->unreached++;
+	else if (edges->count == EDGES_MOST)
+		edges->left_out++;
 	else
 		edges->list[edges->count++] = *address;
 }
 
+static void add_prefix(const struct verify *at, struct edges *edges, const struct net_prefix *prefix)
+{
+	struct net_address first = net_prefix_first(prefix), before = first;
+	struct net_address last = net_prefix_last(prefix), behind = last;
+	add(at, edges, &first);
+	add(at, edges, &last);
+	if (step(&before, -1))
+		add(at, edges, &before);
+	if (step(&behind, 1))
+		add(at, edges, &behind);
+}
+
+/* The first prefixes of a list stand for all: what is in force is one table, made of the whole file. */
+static void add_list(const struct verify *at, struct edges *edges, const char *path)
+{
+	char line[LIMIT_LIST_LINE_BYTES + 2];
+	struct rule_text rule;
+	FILE *file = fopen(path, "re");
+	for (size_t taken = 0; file && taken < LIST_PREFIXES && fgets(line, sizeof line, file);) {
+		char *begin = line + strspn(line, " \t");
+		struct slice entry = slice_of(begin, strcspn(begin, " \t\r\n#"));
+		if (entry.size == 0 || !rule_text_parse(entry, &rule, NULL) || rule.is_name)
+			continue;
+		add_prefix(at, edges, &rule.prefix);
+		taken++;
+	}
+	if (file)
+		fclose(file);
+}
+
 static void add_rules(const struct verify *at, struct edges *edges, const struct config_rules *rules)
 {
-	for (size_t i = 0; i < rules->count; i++) {
-		if (rules->list[i].what.is_name)
-			continue;
-		struct net_address first = net_prefix_first(&rules->list[i].what.prefix), before = first;
-		struct net_address last = net_prefix_last(&rules->list[i].what.prefix), behind = last;
-		add(at, edges, &first);
-		add(at, edges, &last);
-		if (step(&before, -1))
-			add(at, edges, &before);
-		if (step(&behind, 1))
-			add(at, edges, &behind);
-	}
+	for (size_t i = 0; i < rules->count; i++)
+		if (!rules->list[i].what.is_name)
+			add_prefix(at, edges, &rules->list[i].what.prefix);
+	for (size_t i = 0; i < rules->file_count; i++)
+		add_list(at, edges, rules->files[i].path);
 }
 
 /* --- one address --- */
@@ -118,6 +144,8 @@ static void try_edge(struct verify *at, const struct net_address *client)
 				     .recipient = SLICE_LITERAL(VERIFY_FOREIGN) };
 	struct policy_steps steps;
 	struct verify_reply reply;
+	if (at->server->dns.reverse.value == REVERSE_OFF) /* then nobody has a name */
+		asked.facts.name_state = POLICY_NAME_UNKNOWN;
 	policy_case_judge(&asked, at->policy, at->server, &at->config->routes, "ID", &steps);
 	const struct policy_step *judged = &steps.list[steps.count - 1];
 	net_address_format(client, text);
@@ -156,11 +184,13 @@ void verify_rule_edges(struct verify *at)
 	add_rules(at, &edges, &at->server->relay.rules);
 	for (size_t i = 0; i < edges.count; i++)
 		try_edge(at, &edges.list[i]);
-	if (edges.unreached == 0)
-		return;
 	const struct verify_case what = { "addresses at the edges of rules", "they fare as the rules say",
 					  verify_rule(at, rule, "", "connect, relay", at->server->connect.line) };
-	verify_tell(at, VERIFY_NOT_TRIED, &what,
-		    "%zu addresses: nobody here can come from there; proxy_protocol = 127.0.0.1 would let it be tried",
-		    edges.unreached);
+	if (edges.unreached)
+		verify_tell(at, VERIFY_NOT_TRIED, &what,
+			    "%zu addresses: nobody here can come from there; proxy_protocol = 127.0.0.1 would let it "
+			    "be tried",
+			    edges.unreached);
+	if (edges.left_out)
+		verify_tell(at, VERIFY_NOT_TRIED, &what, "%zu addresses: %d others were", edges.left_out, EDGES_MOST);
 }

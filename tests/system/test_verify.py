@@ -40,7 +40,8 @@ def lines(report, check):
 # --- a right one ---
 
 RULES = """
-    connect { deny = { "127.0.0.8/29", "198.51.100.0/24" } allow = "127.0.0.10" }
+    connect { deny = { "127.0.0.8/29", "198.51.100.0/24" } allow = "127.0.0.10" lists = "deny:listed" }
+    dns { reverse = off }
     relay { allow = "127.0.1.0/24" }
 """
 ALL = {
@@ -52,6 +53,7 @@ ALL = {
 
 def test_a_right_one_passes(make_server):
     server = make_server(server=RULES)
+    (server.folder / "listed").write_text("# who was bad\n127.3.0.0/16 # since May\n\nbad.example\n127.4.4.4\n")
     server.add_user()
     server.start()
     arguments = ("--user", postern.USER, "--password-stdin")
@@ -63,6 +65,8 @@ def test_a_right_one_passes(make_server):
     assert {"127.0.0.7", "127.0.0.8", "127.0.0.9", "127.0.0.10", "127.0.0.11", "127.0.0.15", "127.0.0.16"} <= set(edges)
     assert edges["127.0.0.8"]["happened"].startswith("554 5.7.1")
     assert re.search(r'deny = "127.0.0.8/29" \} \(.*postern.conf:\d+\)', edges["127.0.0.8"]["rule"])
+    assert edges["127.3.255.255"]["happened"].startswith("554") and "listed:2" in edges["127.3.255.255"]["rule"]
+    assert edges["127.4.4.4"]["happened"].startswith("554") and edges["127.4.4.5"]["happened"].startswith("530")
     assert edges["127.0.1.255"]["happened"].startswith("250")
     assert not list((server.folder / "data").glob("mail/*/*/new/*")), "mail was delivered"
     assert server.run("queue", "list").stdout == ""
