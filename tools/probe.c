@@ -29,15 +29,8 @@ static bool await_socket(struct probe *probe, short events, struct error *error)
 		     : error_set(error, "the server says nothing for %u s", probe->target->timeout_ms / 1000);
 }
 
-static void capture(const struct probe *probe, struct slice bytes)
-{
-	if (probe->target->capture)
-		buffer_append(probe->target->capture, bytes);
-}
-
 static bool send_raw(struct probe *probe, struct slice bytes, struct error *error)
 {
-	capture(probe, bytes);
 	while (bytes.size) {
 		ssize_t sent = send(probe->fd, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent >= 0)
@@ -59,7 +52,6 @@ static bool receive_raw(struct probe *probe, struct error *error)
 		return error_set_errno(error, errno, "receiving");
 	if (got == 0)
 		return error_set(error, "the server has closed the connection");
-	capture(probe, slice_of(probe->raw + probe->raw_size, (size_t)got));
 	probe->raw_size += (size_t)got;
 	return true;
 }

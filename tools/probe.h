@@ -23,8 +23,6 @@ struct probe_target {
 	const char *client_name;   /* of EHLO */
 	unsigned timeout_ms;       /* of each wait */
 	const char *source;        /* the address to come from; NULL: the system's choice */
-	struct buffer *
-		capture; /* gets what goes over the wire, both ways; NULL: nothing is kept. What does not fit is not kept */
 };
 
 struct probe {
