@@ -99,11 +99,21 @@ bool ntlm_exchange_challenge(struct ntlm_exchange *exchange, const struct ntlm_t
 
 /* --- AUTHENTICATE --- */
 
-static bool read_name(struct slice *name, uint8_t *storage, size_t capacity, struct slice utf16)
+static bool is_ascii(struct slice text)
+{
+	for (size_t i = 0; i < text.size; i++)
+		if (text.data[i] & 0x80)
+			return false;
+	return true;
+}
+
+/* Of names in some code page (curl's, where the challenge lets it) only what is the same in all of them is known. */
+static bool read_name(struct slice *name, uint8_t *storage, size_t capacity, struct slice said, bool is_unicode)
 {
 	struct buffer text;
 	buffer_init(&text, storage, capacity);
-	if (!utf16_append_utf8(&text, utf16) || slice_find(buffer_slice(&text), 0) != text.size)
+	bool read = is_unicode ? utf16_append_utf8(&text, said) : is_ascii(said) && buffer_append(&text, said);
+	if (!read || slice_find(buffer_slice(&text), 0) != text.size)
 		return false;
 	*name = buffer_slice(&text);
 	return true;
@@ -123,12 +133,9 @@ bool ntlm_claim_read(struct ntlm_claim *claim, struct slice message, const char 
 	claim->user = claim->domain = SLICE_LITERAL("");
 	if (!ntlm_read_authenticate(message, said))
 		return false;
-	if (!(said->flags & NTLM_UNICODE)) {
-		*reason = "names are not in Unicode";
-		return false;
-	}
-	if (!read_name(&claim->user, claim->user_storage, sizeof claim->user_storage, said->user) ||
-	    !read_name(&claim->domain, claim->domain_storage, sizeof claim->domain_storage, said->domain)) {
+	bool is_unicode = said->flags & NTLM_UNICODE;
+	if (!read_name(&claim->user, claim->user_storage, sizeof claim->user_storage, said->user, is_unicode) ||
+	    !read_name(&claim->domain, claim->domain_storage, sizeof claim->domain_storage, said->domain, is_unicode)) {
 		*reason = "a name is too long or not Unicode";
 		return false;
 	}
@@ -166,12 +173,14 @@ const char *ntlm_claim_binding(const struct ntlm_claim *claim, enum ntlm_binding
 static void make_user_key(uint8_t key[NTLM_HASH_BYTES], const struct ntlm_claim *claim,
 			  const uint8_t hash[NTLM_HASH_BYTES])
 {
-	uint8_t storage[LIMIT_LOGIN_NAME_BYTES * UTF16_BYTES_A_BYTE];
-	struct buffer user;
-	buffer_init(&user, storage, sizeof storage);
-	bool fits = utf16_append(&user, claim->user, UTF16_UPPER);
+	uint8_t user_storage[LIMIT_LOGIN_NAME_BYTES * UTF16_BYTES_A_BYTE];
+	uint8_t domain_storage[LIMIT_DOMAIN_BYTES * UTF16_BYTES_A_BYTE];
+	struct buffer user, domain;
+	buffer_init(&user, user_storage, sizeof user_storage);
+	buffer_init(&domain, domain_storage, sizeof domain_storage);
+	bool fits = utf16_append(&user, claim->user, UTF16_UPPER) && utf16_append(&domain, claim->domain, UTF16_AS_IS);
 	ASSERT(fits);
-	ntlm_user_key(key, hash, buffer_slice(&user), claim->authenticate.domain);
+	ntlm_user_key(key, hash, buffer_slice(&user), buffer_slice(&domain));
 }
 
 /* The key that the client chose, or the one that both can reckon. */

@@ -306,7 +306,7 @@ static void old_answers_are_refused(void **state)
 		{ 24, 24, NTLM_UNICODE, "LM or NTLMv1, which prove too little" },
 		{ 24, 0, NTLM_UNICODE, "LM or NTLMv1, which prove too little" },
 		{ 1, 0, NTLM_UNICODE, "anonymous" },
-		{ 24, 24, NTLM_OEM, "names are not in Unicode" },
+		{ 24, 24, NTLM_OEM, "a name is too long or not Unicode" }, /* with NUL in it */
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		uint8_t storage[512];
