@@ -48,12 +48,18 @@ static bool take_flag(struct slice *rest, struct scram_exchange *exchange)
 	return true;
 }
 
-/* The flag and whom the client wants to act for; both with their commas. */
-static bool take_header(struct slice *rest, struct scram_exchange *exchange, struct slice *acting_for)
+/* Whom the client wants to act for; GNU SASL writes "a=" where that is nobody. */
+static bool take_acting_for(struct slice *rest, struct slice *acting_for)
 {
 	*acting_for = slice_of(NULL, 0);
-	return take_flag(rest, exchange) && scram_take_comma(rest) &&
-	       (slice_starts_with(*rest, SLICE_LITERAL(",")) || scram_take(rest, 'a', acting_for)) &&
+	if (slice_starts_with(*rest, SLICE_LITERAL("a=,")))
+		*rest = slice_skip(*rest, 2);
+	return slice_starts_with(*rest, SLICE_LITERAL(",")) || scram_take(rest, 'a', acting_for);
+}
+
+static bool take_header(struct slice *rest, struct scram_exchange *exchange, struct slice *acting_for)
+{
+	return take_flag(rest, exchange) && scram_take_comma(rest) && take_acting_for(rest, acting_for) &&
 	       scram_take_comma(rest);
 }
 

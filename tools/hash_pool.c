@@ -1,6 +1,6 @@
 /* A pool of processes that hash passwords; see hash_pool.h.
  *
- * One packet is a number (8 bytes) and a password, or a number and a hash. Each process has a socket of its own and at
+ * One packet is a number (8 bytes) and a password, or a number and what is kept of it. Each process has a socket of its own and at
  * most IN_HAND packets in it, so that neither side ever waits to send. */
 #include "tools/hash_pool.h"
 
@@ -25,7 +25,7 @@ enum {
 	NUMBER_BYTES = 8,
 	PACKET_BYTES = NUMBER_BYTES + LIMIT_PASSWORD_BYTES,
 };
-_Static_assert((int)LIMIT_HASH_TEXT_BYTES < (int)LIMIT_PASSWORD_BYTES, "a hash fits into a packet too");
+_Static_assert(sizeof(struct hashed_password) < LIMIT_PASSWORD_BYTES, "what is kept fits into a packet too");
 
 struct hash_pool {
 	size_t count;
@@ -50,15 +50,15 @@ static struct slice make_packet(uint8_t packet[PACKET_BYTES], uint64_t number, s
 static int hash_for_ever(int fd)
 {
 	uint8_t packet[PACKET_BYTES];
-	char hash[LIMIT_HASH_TEXT_BYTES];
 	ssize_t size;
 	while ((size = recv(fd, packet, sizeof packet, 0)) >= NUMBER_BYTES) {
 		struct cursor cursor = cursor_over(slice_of(packet, (size_t)size));
 		uint64_t number = cursor_take_u64le(&cursor);
-		if (!password_hash(hash, cursor.rest))
-			hash[0] = 0;
+		struct hashed_password hashed = { 0 };
+		if (!password_hash(hashed.hash, cursor.rest) || !scram_keys_make(&hashed.scram, cursor.rest))
+			hashed.hash[0] = 0;
 		secret_wipe(packet, sizeof packet);
-		struct slice answer = make_packet(packet, number, slice_from_text(hash));
+		struct slice answer = make_packet(packet, number, slice_of(&hashed, sizeof hashed));
 		if (send(fd, answer.data, answer.size, MSG_NOSIGNAL) < 0)
 			break;
 	}
@@ -160,26 +160,28 @@ bool hash_pool_give(struct hash_pool *pool, uint64_t number, struct slice passwo
 	return sent || has_died(error);
 }
 
-static bool receive(struct hash_pool *pool, size_t from, uint64_t *number, char hash[LIMIT_HASH_TEXT_BYTES],
+static bool receive(struct hash_pool *pool, size_t from, uint64_t *number, struct hashed_password *hashed,
 		    struct error *error)
 {
 	uint8_t packet[PACKET_BYTES];
 	ssize_t size = recv(pool->sockets[from].fd, packet, sizeof packet, 0);
-	if (size < NUMBER_BYTES)
+	if (size != NUMBER_BYTES + (ssize_t)sizeof *hashed)
 		return has_died(error);
 	struct cursor cursor = cursor_over(slice_of(packet, (size_t)size));
 	*number = cursor_take_u64le(&cursor);
 	pool->in_hand[from]--;
-	return slice_to_text(cursor.rest, hash, LIMIT_HASH_TEXT_BYTES) || has_died(error);
+	memcpy(hashed, cursor.rest.data, sizeof *hashed);
+	secret_wipe(packet, sizeof packet);
+	return true;
 }
 
-bool hash_pool_take(struct hash_pool *pool, uint64_t *number, char hash[LIMIT_HASH_TEXT_BYTES], struct error *error)
+bool hash_pool_take(struct hash_pool *pool, uint64_t *number, struct hashed_password *hashed, struct error *error)
 {
 	while (poll(pool->sockets, pool->count, -1) < 0)
 		if (errno != EINTR)
 			return error_set_errno(error, errno, "can't wait for hashed passwords");
 	for (size_t i = 0; i < pool->count; i++)
 		if (pool->sockets[i].revents)
-			return receive(pool, i, number, hash, error);
+			return receive(pool, i, number, hashed, error);
 	return has_died(error);
 }

@@ -7,8 +7,15 @@
 #include "core/base/error.h"
 #include "core/base/limits.h"
 #include "core/base/slice.h"
+#include "crypto/scram_keys.h"
 
 struct hash_pool;
+
+/* What is kept of a password. */
+struct hashed_password {
+	char hash[LIMIT_HASH_TEXT_BYTES]; /* empty: there was no memory for it */
+	struct scram_keys scram;
+};
 
 /* As many processes as there are processors for us. NULL and `error` when they can't be made. */
 struct hash_pool *hash_pool_create(struct error *error);
@@ -21,9 +28,8 @@ bool hash_pool_has_room(const struct hash_pool *pool);
 /* There must be room. `number` comes back with the answer. False and `error` when a process has died. */
 MUST_USE bool hash_pool_give(struct hash_pool *pool, uint64_t number, struct slice password, struct error *error);
 
-/* Waits for the next answer; something must have been given. An empty hash: there was no memory for it. False and
- * `error` when a process has died. */
-MUST_USE bool hash_pool_take(struct hash_pool *pool, uint64_t *number, char hash[LIMIT_HASH_TEXT_BYTES],
+/* Waits for the next answer; something must have been given. False and `error` when a process has died. */
+MUST_USE bool hash_pool_take(struct hash_pool *pool, uint64_t *number, struct hashed_password *hashed,
 			     struct error *error);
 
 #endif

@@ -4,20 +4,14 @@
 #include <stddef.h>
 
 #include "core/users/users.h"
-#include "crypto/password.h"
 #include "tools/password_input.h"
-
-static bool is_our_hash(struct slice value)
-{
-	return slice_starts_with(value, SLICE_LITERAL("$argon2id$")) ||
-	       slice_starts_with(value, SLICE_LITERAL("$argon2i$"));
-}
 
 /* How hashes of other programs begin. Taken as passwords they would lock their users out, and nobody would know why. */
 static const char *const foreign_hashes[] = {
-	"$1$",    "$2$",     "$2a$",        "$2b$",    "$2x$",     "$2y$",    "$5$",       "$6$",     "$7$",
-	"$sha1$", "$y$",     "$gy$",        "$apr1$",  "$scrypt$", "$pbkdf2", "$argon2d$", "$bcrypt", "{SHA",
-	"{SSHA",  "{CRYPT}", "{BLF-CRYPT}", "{PBKDF2", "{ARGON2",  "{MD5",    "{SMD5",     "{PLAIN",
+	"$1$",     "$2$",    "$2a$",    "$2b$",       "$2x$",        "$2y$",     "$5$",     "$6$",
+	"$7$",     "$sha1$", "$y$",     "$gy$",       "$apr1$",      "$scrypt$", "$pbkdf2", "$argon2d$",
+	"$bcrypt", "{SHA",   "{SSHA",   "{CRYPT}",    "{BLF-CRYPT}", "{PBKDF2",  "{ARGON2", "{MD5",
+	"{SMD5",   "{PLAIN", "{SCRAM-", "SCRAM-SHA-", "{NT",
 };
 
 static const char *find_foreign_hash(struct slice value)
@@ -30,32 +24,24 @@ static const char *find_foreign_hash(struct slice value)
 	return NULL;
 }
 
-static bool parse_hash(struct slice value, struct import_line *line, struct error *error)
-{
-	char text[LIMIT_HASH_TEXT_BYTES];
-	line->kind = IMPORT_HASH;
-	line->value = value;
-	return (slice_to_text(value, text, sizeof text) && slice_find(value, 0) == value.size &&
-		password_hash_is_valid(text)) ||
-	       error_set(error, "the hash of %.*s is damaged, or its cost is out of bounds", SLICE_ARGS(line->name));
-}
-
 static bool parse_value(struct slice value, bool clear, struct import_line *line, struct error *error)
 {
+	struct error reason;
 	struct slice rest = slice_starts_with(value, SLICE_LITERAL("!")) ? slice_skip(value, 1) : value;
-	if (!clear && is_our_hash(rest)) {
+	if (!clear && credentials_text_begins(rest)) {
 		line->disabled = rest.size < value.size;
-		return parse_hash(rest, line, error);
+		line->kind = IMPORT_KEPT;
+		return credentials_text_parse(rest, &line->kept, &reason) ||
+		       error_set(error, "%.*s %s", SLICE_ARGS(line->name), reason.text);
 	}
 	const char *foreign = clear ? NULL : find_foreign_hash(value);
 	if (foreign)
 		return error_set(error,
-				 "what %.*s has looks like a hash of another kind (%s...), and only argon2id is known; "
-				 "if these are passwords, use --clear",
+				 "what %.*s has looks like a hash of another kind (%s...), and only argon2id and "
+				 "{SCRAM-SHA-256} are known; if these are passwords, use --clear",
 				 SLICE_ARGS(line->name), foreign);
 	line->kind = IMPORT_PASSWORD;
-	line->value = value;
-	struct error reason;
+	line->password = value;
 	return password_is_usable(value, &reason) || error_set(error, "%.*s: %s", SLICE_ARGS(line->name), reason.text);
 }
 

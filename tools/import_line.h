@@ -1,17 +1,19 @@
-/* One line of an import: NAME:PASSWORD, NAME:HASH, or what is wrong with it. */
+/* One line of an import: NAME:PASSWORD, NAME:KEPT (credentials_text.h), or what is wrong with it. */
 #ifndef POSTERN_TOOLS_IMPORT_LINE_H
 #define POSTERN_TOOLS_IMPORT_LINE_H
 
 #include "core/base/error.h"
 #include "core/base/slice.h"
+#include "tools/credentials_text.h"
 
-enum import_kind { IMPORT_BLANK, IMPORT_PASSWORD, IMPORT_HASH };
+enum import_kind { IMPORT_BLANK, IMPORT_PASSWORD, IMPORT_KEPT };
 
 struct import_line {
 	enum import_kind kind;
 	struct slice name;
-	struct slice value; /* the password or the hash */
-	bool disabled;      /* the hash had a ! in front */
+	struct slice password;
+	struct kept_credentials kept;
+	bool disabled; /* what is kept had a ! in front */
 };
 
 /* `clear`: every value is a password. False and `error` when the line is wrong; what is told has no password in it. */

@@ -94,6 +94,7 @@ static int report(struct users *users, const char *name, enum users_status statu
 /* What is kept of a password, and where. */
 struct kept {
 	char hash[LIMIT_HASH_TEXT_BYTES];
+	struct scram_keys scram;
 	uint8_t nt_sealed[USERS_NT_SEALED_BYTES];
 	struct user_credentials credentials;
 };
@@ -101,8 +102,8 @@ struct kept {
 static bool keep(const struct user_request *request, struct slice password, bool for_ntlm, struct kept *kept,
 		 struct error *error)
 {
-	kept->credentials = (struct user_credentials){ .hash = kept->hash };
-	if (!password_hash(kept->hash, password))
+	kept->credentials = (struct user_credentials){ .hash = kept->hash, .scram = &kept->scram };
+	if (!password_hash(kept->hash, password) || !scram_keys_make(&kept->scram, password))
 		return error_set(error, "no memory to hash a password (64 MiB are needed)");
 	if (!for_ntlm)
 		return true;

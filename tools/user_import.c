@@ -1,4 +1,4 @@
-/* `postern user import`: a file of NAME:PASSWORD and NAME:HASH lines into the database.
+/* `postern user import`: a file of NAME:PASSWORD and NAME:KEPT lines into the database.
  *
  * Lines wait in a window, in their order, until those before them are stored; so the passwords among them are hashed by
  * all processors, and of two lines for one user the later one still comes later. Wrong lines are told and passed over. */
@@ -28,8 +28,8 @@ enum {
 struct pending {
 	uint64_t line;
 	char name[LIMIT_LOGIN_NAME_BYTES + 1];
-	char hash[LIMIT_HASH_TEXT_BYTES]; /* empty: there was no memory to hash the password */
-	bool is_password;                 /* a password says nothing of the state */
+	struct kept_credentials kept; /* of a password without a hash: there was no memory for it */
+	bool is_password;             /* a password says nothing of the state */
 	bool disabled;
 	bool ready;
 };
@@ -105,13 +105,13 @@ static bool add_line(struct import *import, const struct import_line *line, stru
 		.line = import->reader.line,
 		.is_password = line->kind == IMPORT_PASSWORD,
 		.disabled = line->disabled,
-		.ready = line->kind == IMPORT_HASH,
+		.ready = line->kind == IMPORT_KEPT,
 	};
 	bool fits = slice_to_text(line->name, pending->name, sizeof pending->name);
-	if (line->kind == IMPORT_HASH)
-		fits = slice_to_text(line->value, pending->hash, sizeof pending->hash) && fits;
 	ASSERT(fits);
-	return pending->ready || hash_pool_give(import->pool, number, line->value, error);
+	if (pending->ready)
+		pending->kept = line->kept;
+	return pending->ready || hash_pool_give(import->pool, number, line->password, error);
 }
 
 /* A byte order mark, which Windows' editors put in front, is no part of the first name. */
@@ -151,11 +151,11 @@ static bool store(struct import *import, const struct pending *pending, struct e
 {
 	struct slice name = slice_from_text(pending->name);
 	bool replace = import->request->replace;
-	if (!pending->hash[0]) {
+	if (pending->is_password && !pending->kept.hash[0]) {
 		tell_wrong(import, pending->line, "no memory to hash the password (64 MiB are needed)");
 		return true;
 	}
-	struct user_credentials credentials = { .hash = pending->hash };
+	struct user_credentials credentials = credentials_of(&pending->kept);
 	enum users_status status = pending->is_password ? users_put(import->users, name, &credentials, replace, error)
 							: users_restore(import->users, name, &credentials,
 									pending->disabled, replace, error);
@@ -189,11 +189,12 @@ static bool store_ready(struct import *import, struct error *error)
 static bool await_hash(struct import *import, struct error *error)
 {
 	uint64_t number;
-	char hash[LIMIT_HASH_TEXT_BYTES];
-	if (!hash_pool_take(import->pool, &number, hash, error))
+	struct hashed_password hashed;
+	if (!hash_pool_take(import->pool, &number, &hashed, error))
 		return false;
 	struct pending *pending = pending_at(import, number);
-	memcpy(pending->hash, hash, sizeof hash);
+	memcpy(pending->kept.hash, hashed.hash, sizeof hashed.hash);
+	pending->kept.scram = hashed.scram;
 	pending->ready = true;
 	return true;
 }

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/secret.h"
 #include "tools/command_user.h"
+#include "tools/credentials_text.h"
+#include "tools/user_mechanisms.h"
 
 enum { TIME_TEXT_BYTES = 32 };
 
@@ -72,7 +75,14 @@ static bool print_name(void *context, struct slice name, const struct user_recor
 static bool print_line(void *context, struct slice name, const struct user_record *record)
 {
 	struct listing *listing = context;
-	listing->printed = printf("%.*s:%s%s\n", SLICE_ARGS(name), record->disabled ? "!" : "", record->hash) > 0;
+	uint8_t storage[CREDENTIALS_TEXT_BYTES];
+	struct buffer text;
+	buffer_init(&text, storage, sizeof storage);
+	bool fits = credentials_text_append(&text, record);
+	ASSERT(fits);
+	listing->printed = printf("%.*s:%s%.*s\n", SLICE_ARGS(name), record->disabled ? "!" : "",
+				  SLICE_ARGS(buffer_slice(&text))) > 0;
+	secret_wipe(storage, sizeof storage);
 	return listing->printed;
 }
 
@@ -108,7 +118,7 @@ struct wanted_user {
 	struct user_record record;
 };
 
-static bool print_text(const struct wanted_user *wanted)
+static bool print_text(const struct user_request *request, const struct wanted_user *wanted)
 {
 	char changed[TIME_TEXT_BYTES];
 	struct hash_cost cost;
@@ -118,15 +128,18 @@ static bool print_text(const struct wanted_user *wanted)
 	if (read_cost(wanted->record.hash, &cost))
 		printf("password  %s, %u MiB, %u passes, %u lanes\n", cost.kind, cost.memory_kib / 1024, cost.passes,
 		       cost.lanes);
+	if (wanted->record.scram.iterations > 0)
+		printf("keys      SCRAM-SHA-256, %u iterations\n", wanted->record.scram.iterations);
 	if (wanted->record.has_nt)
 		puts("ntlm      an NT hash is kept, sealed");
+	user_mechanisms_print(request->config, &wanted->record);
 	struct slice rest = buffer_slice(&wanted->grants), grant;
 	while (users_next_grant(&rest, &grant))
 		printf("grant     %.*s\n", SLICE_ARGS(grant));
 	return true;
 }
 
-static bool print_object(const struct wanted_user *wanted)
+static bool print_object(const struct user_request *request, const struct wanted_user *wanted)
 {
 	json_t *object = record_to_json(buffer_slice(&wanted->written), &wanted->record);
 	struct hash_cost cost;
@@ -141,6 +154,10 @@ static bool print_object(const struct wanted_user *wanted)
 		json_array_append_new(grants, json_stringn((const char *)grant.data, grant.size));
 	json_object_set_new(object, "grants", grants);
 	json_object_set_new(object, "ntlm", json_boolean(wanted->record.has_nt));
+	if (wanted->record.scram.iterations > 0)
+		json_object_set_new(object, "scram",
+				    json_pack("{s:I}", "iterations", (json_int_t)wanted->record.scram.iterations));
+	json_object_set_new(object, "mechanisms", user_mechanisms_to_json(request->config, &wanted->record));
 	return print_json(object);
 }
 
@@ -158,7 +175,7 @@ int user_show(const struct user_request *request)
 	enum users_status found = users_find_written(users, name, &wanted.record, &wanted.written);
 	switch (found == USERS_OK ? users_find_grants(users, name, &wanted.grants) : found) {
 	case USERS_OK:
-		status = (request->json ? print_object(&wanted) : print_text(&wanted)) ? EXIT_DONE : EXIT_NOT_DONE;
+		status = (request->json ? print_object : print_text)(request, &wanted) ? EXIT_DONE : EXIT_NOT_DONE;
 		break;
 	case USERS_BAD_NAME:
 	case USERS_UNKNOWN:

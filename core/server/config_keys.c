@@ -119,7 +119,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 		.file = config->file,
 		.line = statement->line,
 		.tls_min_version = TLS_VERSION_1_2,
-		.mechanisms = SASL_PLAIN | SASL_LOGIN,
+		.mechanisms = SASL_PLAIN | SASL_LOGIN | SASL_SCRAM_SHA_256 | SASL_SCRAM_SHA_256_PLUS,
 		.received_shows_client = true,
 		.limits = {
 			.message_size = 36 * 1024 * 1024,
@@ -204,9 +204,13 @@ static const struct config_choice yes_no[] = { { "yes", true }, { "no", false },
 static const struct config_choice any_own[] = { { "any", false }, { "own", true }, { NULL } };
 static const struct config_choice show_hide[] = { { "show", true }, { "hide", false }, { NULL } };
 static const struct config_choice bare_lf[] = { { "refuse", false }, { "normalise", true }, { NULL } };
-static const struct config_choice mechanisms[] = {
-	{ "PLAIN", SASL_PLAIN }, { "LOGIN", SASL_LOGIN }, { "EXTERNAL", SASL_EXTERNAL }, { "NTLM", SASL_NTLM }, { NULL }
-};
+static const struct config_choice mechanisms[] = { { "PLAIN", SASL_PLAIN },
+						   { "LOGIN", SASL_LOGIN },
+						   { "SCRAM-SHA-256", SASL_SCRAM_SHA_256 },
+						   { "SCRAM-SHA-256-PLUS", SASL_SCRAM_SHA_256_PLUS },
+						   { "EXTERNAL", SASL_EXTERNAL },
+						   { "NTLM", SASL_NTLM },
+						   { NULL } };
 static const struct config_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL }
 };

@@ -44,11 +44,13 @@ static bool make_user(const struct config *config, struct first_start *first, st
 	bool good = true;
 	if (users_find(users, name, &record) == USERS_UNKNOWN) {
 		char hash[LIMIT_HASH_TEXT_BYTES];
+		struct scram_keys scram;
 		secret_random_text(first->password, sizeof first->password - 1);
-		good = password_hash(hash, slice_from_text(first->password)) ||
+		struct slice password = slice_from_text(first->password);
+		good = (password_hash(hash, password) && scram_keys_make(&scram, password)) ||
 		       error_set(error, "no memory to hash a password (64 MiB are needed)");
-		good = good &&
-		       users_put(users, name, &(struct user_credentials){ .hash = hash }, false, error) == USERS_OK;
+		good = good && users_put(users, name, &(struct user_credentials){ .hash = hash, .scram = &scram },
+					 false, error) == USERS_OK;
 		first->made_user = good;
 	}
 	users_close(users);

@@ -109,10 +109,15 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 		sign_in_create(settings->loop, backends->users, settings->hasher_fd, config->hashers, error);
 	if (!backends->passwords)
 		return false;
+	backends->scram = sign_in_scram_create(backends->users, settings->salt_secret, error);
+	if (!backends->scram)
+		return false;
 	sign_in_external_init(&backends->external, backends->users);
 	for (size_t i = 0; i < config->server_count; i++) {
 		unsigned mechanisms = config->servers[i].mechanisms;
 		assign(backends, i, mechanisms & SASL_WITH_PASSWORD, sign_in_passwords(backends->passwords));
+		assign(backends, i, mechanisms & (SASL_SCRAM_SHA_256 | SASL_SCRAM_SHA_256_PLUS),
+		       sign_in_scram_backend(backends->scram));
 		assign(backends, i, mechanisms & SASL_EXTERNAL, &backends->external.backend);
 	}
 	return open_ntlm(backends, settings, error);
@@ -121,6 +126,7 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 void sign_in_backends_close(struct sign_in_backends *backends)
 {
 	close_ntlm(backends);
+	sign_in_scram_destroy(backends->scram);
 	sign_in_destroy(backends->passwords);
 	users_close(backends->users);
 }

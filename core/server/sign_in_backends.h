@@ -8,6 +8,7 @@
 #include "core/users/sign_in_domain.h"
 #include "core/users/sign_in_external.h"
 #include "core/users/sign_in_ntlm.h"
+#include "core/users/sign_in_scram.h"
 #include "core/users/users.h"
 #include "proto/sasl.h"
 
@@ -15,6 +16,7 @@ struct sign_in_backends {
 	struct users *users;
 	struct sign_in_service *passwords;
 	struct sign_in_external external;
+	struct sign_in_scram *scram;
 	uint8_t *ntlm_key;                                          /* NULL: nobody needs it */
 	struct sign_in_ntlm *ntlm[LIMIT_SERVERS];                   /* by server block; NULL: none */
 	struct sign_in_domain *domains[LIMIT_SERVERS];              /* likewise */
@@ -26,8 +28,9 @@ struct sign_in_backends_settings {
 	struct loop *loop;
 	const struct config *config;
 	const char *users_directory;
-	const char *ntlm_key_file; /* made where there is none and it is needed */
-	int hasher_fd;             /* taken over */
+	const char *ntlm_key_file;  /* made where there is none and it is needed */
+	const uint8_t *salt_secret; /* SECRET_KEY_BYTES, as sign_in_scram_create() takes them */
+	int hasher_fd;              /* taken over */
 };
 
 /* False and `error` otherwise; sign_in_backends_close() then too. */

@@ -66,6 +66,7 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 		.listen_fds = serves ? own : NULL,
 		.listen_count = serves ? supervisor->listen_each : 0,
 		.hasher_fd = supervisor->hasher_fds[number][0],
+		.salt_secret = supervisor->salt_secret,
 		.ready_fd = supervisor->ready_pipe[1],
 	};
 	_exit(worker_process_run(&process));

@@ -30,6 +30,7 @@ struct supervisor {
 	struct list_watches lists;
 	struct tls_files tls_files;
 	struct quotas *quotas; /* NULL: no server block has any */
+	uint8_t *salt_secret;  /* guarded; for sign_in_scram.h */
 	struct guard guard;    /* memory NULL: it is off */
 	int *listen_fds;       /* worker by worker */
 	size_t listen_each;

@@ -17,6 +17,19 @@
 #include "core/users/users.h"
 #include "crypto/secret.h"
 
+/* Nodes that share the secret of tickets give the same salts; neither says anything of the other. */
+static bool derive_salt_secret(struct supervisor *supervisor, const uint8_t secret[TLS_TICKET_SECRET_BYTES],
+			       struct error *error)
+{
+	_Static_assert((int)TLS_TICKET_SECRET_BYTES == SECRET_KEY_BYTES && (int)SECRET_HASH_BYTES == SECRET_KEY_BYTES,
+		       "one is a key for the other");
+	supervisor->salt_secret = secret_allocate(SECRET_KEY_BYTES);
+	if (!supervisor->salt_secret)
+		return error_set(error, "no memory for a secret");
+	secret_hash(supervisor->salt_secret, secret, SLICE_LITERAL("postern: the salts of nobody"));
+	return true;
+}
+
 static bool init_servers(struct supervisor *supervisor, struct error *error)
 {
 	uint8_t secret[TLS_TICKET_SECRET_BYTES];
@@ -27,7 +40,7 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 		return false;
 	supervisor->servers = calloc(config->server_count, sizeof *supervisor->servers);
 	supervisor->states = server_states_create(error);
-	bool good = supervisor->servers && supervisor->states;
+	bool good = derive_salt_secret(supervisor, secret, error) && supervisor->servers && supervisor->states;
 	for (size_t i = 0; good && i < config->server_count; i++)
 		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error) &&
 		       server_block_count_clients(&supervisor->servers[i], config->workers, error) &&
@@ -149,6 +162,7 @@ void supervisor_finish(struct supervisor *supervisor)
 	for (size_t i = 0; supervisor->servers && i < supervisor->config->server_count; i++)
 		server_block_finish(&supervisor->servers[i]);
 	free(supervisor->servers);
+	secret_free(supervisor->salt_secret);
 	list_watches_finish(&supervisor->lists);
 	tls_files_stop(&supervisor->tls_files);
 	quota_file_close(supervisor->quotas, LIMIT_QUOTA_LOGINS);

@@ -185,6 +185,7 @@ static bool open_users(struct worker *worker, const struct worker_settings *sett
 		.loop = worker->loop,
 		.config = settings->config,
 		.users_directory = settings->users_directory,
+		.salt_secret = settings->salt_secret,
 		.ntlm_key_file = settings->ntlm_key_file,
 		.hasher_fd = settings->hasher_fd,
 	};

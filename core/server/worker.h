@@ -44,6 +44,7 @@ struct worker_settings {
 	int hasher_fd; /* -1: nobody can sign in */
 	const char *lane_directory;
 	const char *users_directory;
+	const uint8_t *salt_secret; /* SECRET_KEY_BYTES; NULL: nobody else serves the same users */
 	const char *ntlm_key_file;
 	uint64_t segment_bytes; /* as in spool_settings, and so is the next: 0 but for tests */
 	uint32_t compaction_ms;

@@ -72,6 +72,7 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 		.listen_fds = process->listen_fds,
 		.listen_count = process->listen_count,
 		.hasher_fd = process->hasher_fd,
+		.salt_secret = process->salt_secret,
 		.lane_directory = lane_directory,
 		.users_directory = users_directory,
 		.ntlm_key_file = ntlm_key_file,

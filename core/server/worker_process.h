@@ -15,7 +15,8 @@ struct worker_process {
 	const int *listen_fds;
 	size_t listen_count;
 	int hasher_fd;
-	int ready_fd; /* gets one byte, the number, when the worker serves */
+	const uint8_t *salt_secret; /* as worker_settings has it */
+	int ready_fd;               /* gets one byte, the number, when the worker serves */
 };
 
 /* Answers the exit status: 0 ended as told, 2 could not start, 1 the loop broke. */

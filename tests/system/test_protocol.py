@@ -26,7 +26,7 @@ def test_offers_outside_and_inside_tls(server):
         client.expect("MAIL FROM:<a@b.example>", 503)
         offered = client.expect("EHLO client.example", 250).keywords
         assert "STARTTLS" not in offered
-        assert "AUTH PLAIN LOGIN" in offered
+        assert "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" in offered
         for keyword in ("PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES"):
             assert keyword in offered
         assert f"SIZE {36 * 1024 * 1024}" in offered
@@ -277,7 +277,7 @@ def test_plain_listener_takes_sign_in_only_where_told(make_server):
     with Conversation(port) as client:
         client.reply()
         offered = client.expect("EHLO client.example", 250).keywords
-        assert "STARTTLS" not in offered and "AUTH PLAIN LOGIN" in offered
+        assert "STARTTLS" not in offered and "AUTH SCRAM-SHA-256 PLAIN LOGIN" in offered
         client.sign_in()
         assert client.submit(message("in the clear"), recipients=["plain@example.org"]).code == 250
     assert "with ESMTPA " in server.wait_for("plain@example.org", "in the clear").received + " "

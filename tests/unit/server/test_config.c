@@ -236,7 +236,8 @@ static void limits_are_read_and_have_defaults(void **state)
 		.data_grace = 30000,
 	};
 	assert_limits_equal(&config->servers[1].limits, &defaults);
-	assert_int_equal(config->servers[1].mechanisms, SASL_PLAIN | SASL_LOGIN);
+	assert_int_equal(config->servers[1].mechanisms,
+			 SASL_PLAIN | SASL_LOGIN | SASL_SCRAM_SHA_256 | SASL_SCRAM_SHA_256_PLUS);
 	config_free(config);
 }
 
@@ -367,7 +368,8 @@ static const struct {
 	{ SERVER("tls { min_version = 1.1 certificate = c key = k }"),
 	  "f:2: min_version = \"1.1\": '1.1' is none of 1.2 or 1.3; did you mean '1.2'?\n" },
 	{ RELAY("auth { mechanisms = { PLAIN, LOGN } plaintext = yes }"),
-	  "f:2: mechanisms = \"LOGN\": 'LOGN' is none of PLAIN, LOGIN, EXTERNAL or NTLM; did you mean 'LOGIN'?\n" },
+	  "f:2: mechanisms = \"LOGN\": 'LOGN' is none of PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, EXTERNAL or "
+	  "NTLM; did you mean 'LOGIN'?\n" },
 
 	/* --- listeners --- */
 	{ "data = d delivery { route \"*\" { hold = yes } }\nserver a { hostname = a.example\n"

@@ -355,7 +355,7 @@ static void an_import_goes_on_behind_wrong_lines(void **state)
 		"users:4: what stands before the colon can't be a name",
 		"users:6: carl: the password is empty",
 		"users:7: what dora has looks like a hash of another kind ($6$...)",
-		"users:8: the hash of emil is damaged",
+		"users:8: emil has a damaged hash",
 		"users:9: Berta is there already (--replace sets the new password)",
 		"users:11: what stands before",
 		"users:12: what gustav has looks like a hash of another kind ({SSHA...)",
