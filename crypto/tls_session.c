@@ -11,6 +11,7 @@
 
 #include "crypto/host_name.h"
 #include "crypto/library_error.h"
+#include "crypto/secret.h"
 
 /* --- making and ending --- */
 
@@ -37,8 +38,10 @@ struct tls_session *tls_accept_create(struct tls_context *context)
 {
 	ASSERT(context->is_server);
 	struct tls_session *session = session_create(context);
-	if (session)
+	if (session) {
 		SSL_set_accept_state(session->library);
+		session->has_secrets = true;
+	}
 	return session;
 }
 
@@ -157,17 +160,45 @@ enum tls_status tls_handshake(struct tls_session *session, struct tls_window *wi
 	return status;
 }
 
+void tls_session_end_secrets(struct tls_session *session)
+{
+	session->has_secrets = false;
+}
+
+/* A record is decrypted in its buffer, which is then freed as it is. What is allocated next of that size is that buffer, so it is
+ * wiped as ours. How much larger than the record it was is not known to the byte. */
+static void wipe_freed_record(size_t record_bytes)
+{
+	enum { PIECES = 3, STEP_BYTES = 16 };
+	void *pieces[PIECES];
+	for (size_t i = 0; i < PIECES; i++) {
+		pieces[i] = malloc(record_bytes + i * STEP_BYTES);
+		if (pieces[i])
+			secret_wipe(pieces[i], record_bytes);
+	}
+	for (size_t i = 0; i < PIECES; i++)
+		free(pieces[i]);
+}
+
 enum tls_status tls_read(struct tls_session *session, struct tls_window *window, uint8_t *to, size_t capacity,
 			 size_t *got)
 {
 	int most = capacity < TLS_WRITE_MOST_BYTES ? (int)capacity : TLS_WRITE_MOST_BYTES;
 	*got = 0;
 	enter(session, window);
+	size_t before = window->input.size;
 	int result = SSL_read(session->library, to, most);
 	enum tls_status status = status_of(session, result);
 	leave(session);
-	if (status == TLS_OK)
-		*got = (size_t)result;
+	session->record_bytes += before - window->input.size;
+	if (status != TLS_OK)
+		return status;
+	*got = (size_t)result;
+	if (SSL_pending(session->library) > 0)
+		return status;
+	if (session->has_secrets)
+		wipe_freed_record(session->record_bytes);
+	session->record_bytes = 0;
 	return status;
 }
 

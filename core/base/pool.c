@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/error.h"
+#include "core/base/hidden.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POSTERN_ASAN 1
@@ -40,12 +41,26 @@ void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_
 	};
 }
 
+void pool_hide(struct pool *pool)
+{
+	ASSERT(!pool->slabs);
+	pool->hidden = true;
+}
+
+static size_t slab_size(const struct pool *pool, size_t objects)
+{
+	return sizeof(struct slab) + pool->object_size * objects;
+}
+
 void pool_finish(struct pool *pool)
 {
 	for (struct slab *slab = pool->slabs, *next; slab; slab = next) {
 		next = slab->next;
 		UNPOISON(slab->objects, pool->object_size * slab->count);
-		free(slab);
+		if (pool->hidden)
+			hidden_free(slab, slab_size(pool, slab->count));
+		else
+			free(slab);
 	}
 	pool->slabs = NULL;
 	pool->free = NULL;
@@ -66,7 +81,8 @@ static bool grow(struct pool *pool)
 	if (pool->made >= pool->most)
 		return false;
 	size_t objects = pool->slab_objects;
-	struct slab *slab = malloc(sizeof *slab + pool->object_size * objects);
+	size_t size = slab_size(pool, objects);
+	struct slab *slab = pool->hidden ? hidden_allocate(size) : malloc(size);
 	if (!slab)
 		return false;
 	slab->next = pool->slabs;

@@ -6,6 +6,7 @@
 #ifndef POSTERN_BASE_POOL_H
 #define POSTERN_BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct pool {
@@ -17,10 +18,14 @@ struct pool {
 	size_t slab_objects; /* objects a slab */
 	size_t used;         /* objects given out now */
 	size_t made;         /* objects that exist, used and free */
+	bool hidden;         /* no object is in a core dump */
 	size_t most;         /* pool_take() answers NULL past this many */
 };
 
 void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_t most);
+
+/* Right after pool_init(): the objects are in no core dump (hidden.h). For slabs of many pages. */
+void pool_hide(struct pool *pool);
 
 /* All objects must have been given back, or must never be touched again. */
 void pool_finish(struct pool *pool);

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/hidden.h"
+
 /* --- watches --- */
 
 struct watch *epoll_find_watch(const struct loop_epoll *epoll, int fd)
@@ -254,7 +256,7 @@ static void epoll_destroy(struct loop *loop)
 	for (size_t i = 0; i < epoll->block_count; i++)
 		free(epoll->blocks[i]);
 	free(epoll->blocks);
-	free(epoll);
+	hidden_free(epoll, sizeof *epoll);
 }
 
 static const struct loop_backend backend = {
@@ -276,7 +278,9 @@ static const struct loop_backend backend = {
 struct loop *loop_epoll_create(const struct loop_settings *settings, struct error *error)
 {
 	(void)settings;
-	struct loop_epoll *epoll = calloc(1, sizeof *epoll);
+	struct loop_epoll *epoll = hidden_allocate(sizeof *epoll); /* for its buffer */
+	if (epoll)
+		memset(epoll, 0, sizeof *epoll);
 	if (!epoll) {
 		error_set(error, "no memory for the loop");
 		return NULL;
@@ -284,7 +288,7 @@ struct loop *loop_epoll_create(const struct loop_settings *settings, struct erro
 	epoll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll->epoll_fd < 0) {
 		error_set_errno(error, errno, "epoll_create1 failed");
-		free(epoll);
+		hidden_free(epoll, sizeof *epoll);
 		return NULL;
 	}
 	list_init(&epoll->ready);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/base/hidden.h"
 #include "core/io/loop_uring.h"
 
 static size_t buffers_size(const struct loop_uring *uring)
@@ -87,6 +88,7 @@ static bool set_up_buffers(struct loop_uring *uring, uint32_t count, struct erro
 	uring->buffer_ring = map_memory(buffer_ring_size(uring));
 	if (!uring->buffers || !uring->buffer_ring)
 		return error_set_errno(error, errno, "no memory for %u receive buffers", count);
+	hidden_hide(uring->buffers, buffers_size(uring));
 	struct io_uring_buf_reg registration = {
 		.ring_addr = (uintptr_t)uring->buffer_ring,
 		.ring_entries = count,

@@ -13,6 +13,9 @@ void stream_buffers_init(struct stream_buffers *buffers, size_t most_streams)
 {
 	pool_init(&buffers->small, LIMIT_SMALL_BUFFER_BYTES, SMALL_SLAB, most_streams * STREAM_SMALL_BUFFERS);
 	pool_init(&buffers->large, LIMIT_LARGE_BUFFER_BYTES, LARGE_SLAB, LIMIT_LARGE_BUFFERS);
+	/* Input is kept there, which may be a password. */
+	pool_hide(&buffers->small);
+	pool_hide(&buffers->large);
 	list_init(&buffers->soon);
 	timer_init(&buffers->soon_timer, stream_run_soon);
 	buffers->loop = NULL;

@@ -20,6 +20,7 @@ static bool read_more(struct session *session)
 	size_t room = sizeof worker->scratch - left;
 	size_t got = room ? stream_read(&session->stream, worker->scratch + left, room) : 0;
 	session->turn = slice_of(worker->scratch, left + got);
+	session_note_scratch(session);
 	return got > 0;
 }
 
@@ -84,6 +85,7 @@ static void give_back(struct session *session, struct slice rest)
 {
 	memcpy(session->worker->scratch, rest.data, rest.size);
 	session->turn = slice_of(session->worker->scratch, rest.size);
+	session_note_scratch(session);
 }
 
 /* Text that came behind a command goes from the turn to where it stays; all other is decrypted right there. Answers false when

@@ -97,6 +97,9 @@ void session_say_goodbye(struct session *session, enum smtp_status status);
 
 void session_free_held(struct session *session);
 
+/* After what lies in the scratch has become the turn's input: it is wiped when the turn ends, where it may hold a password. */
+void session_note_scratch(struct session *session);
+
 /* The only way to change the phase; sets the timer as it needs. */
 void session_enter_phase(struct session *session, enum session_phase phase);
 void session_arm(struct session *session);

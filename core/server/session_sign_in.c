@@ -75,6 +75,8 @@ static enum smtp_action leave(struct session *session, enum smtp_status status)
 			status = SMTP_SIGN_IN_UNAVAILABLE;
 	}
 	log_outcome(session, status);
+	if (status == SMTP_SIGN_IN_OK && session->stream.tls)
+		tls_session_end_secrets(session->stream.tls);
 	if (status == SMTP_SIGN_IN_OK)
 		session->hard_due_ms = limit ? session_now_ms(session) + limit : 0;
 	return smtp_session_sign_in_end(&session->smtp, status, session_out(session));

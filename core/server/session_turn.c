@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/server/session_parts.h"
+#include "crypto/secret.h"
 #include "proto/smtp_reply.h"
 
 /* --- input over a pause --- */
@@ -10,6 +11,8 @@
 void session_free_held(struct session *session)
 {
 	struct stream_buffers *buffers = &session->worker->buffers;
+	if (!session->smtp.signed_in)
+		secret_wipe(session->held.data, session->held.size);
 	pool_give(session->held_large ? &buffers->large : &buffers->small, session->held.data);
 	session->held = (struct buffer){ NULL, 0, 0, false };
 }
@@ -38,6 +41,7 @@ static void take_held(struct session *session)
 		return;
 	memcpy(session->worker->scratch, session->held.data, session->held.size);
 	session->turn = slice_of(session->worker->scratch, session->held.size);
+	session_note_scratch(session);
 	session_free_held(session);
 }
 
@@ -120,11 +124,28 @@ void session_end_turn(struct session *session)
 	session_enter_phase(session, current_phase(session));
 }
 
+/* Lines of who has not signed in may hold a password. */
+void session_note_scratch(struct session *session)
+{
+	struct worker *worker = session->worker;
+	if (!session->smtp.signed_in && worker->scratch_secret < session->turn.size)
+		worker->scratch_secret = session->turn.size;
+}
+
+static void forget_scratch(struct worker *worker)
+{
+	if (worker->scratch_secret)
+		secret_wipe(worker->scratch, worker->scratch_secret);
+	worker->scratch_secret = 0;
+}
+
 void session_take_turn(struct session *session)
 {
+	struct worker *worker = session->worker;
 	take_held(session);
 	session_work(session);
 	session_end_turn(session);
+	forget_scratch(worker);
 }
 
 void session_continue(struct session *session)
@@ -136,7 +157,9 @@ void session_continue(struct session *session)
 	session_answer_commits(session);
 	if (session->blocked || session->ending || session->start_tls) {
 		take_held(session);
+		struct worker *worker = session->worker;
 		session_end_turn(session);
+		forget_scratch(worker);
 		return;
 	}
 	session_take_turn(session);

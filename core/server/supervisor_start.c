@@ -100,8 +100,14 @@ static void raise_limits(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	/* Memory holds passwords for moments and keys for ever. */
+	/* Memory holds passwords for moments and keys for ever. Who has core dumps piped to him is not held by the limit, and gets
+	 * one without memory. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)!write(fd, "0", 1);
+		close(fd);
+	}
 }
 
 /* Workers only read it, and may start before the first user is added. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hidden.h"
 #include "core/base/log.h"
 #include "core/server/list_reload.h"
 #include "core/server/session.h"
@@ -133,6 +134,7 @@ static void init_memory(struct worker *worker)
 	pool_init(&worker->texts, sizeof(struct transaction_text), 16, LIMIT_TRANSACTIONS);
 	pool_init(&worker->blocks, LIMIT_BODY_BLOCK_BYTES, 8, LIMIT_BODY_BLOCKS);
 	pool_init(&worker->exchanges, sizeof(struct session_sign_in), 16, LIMIT_SIGN_INS);
+	pool_hide(&worker->exchanges);
 	pool_init(&worker->from_fields, sizeof(struct session_from), 4, LIMIT_TRANSACTIONS);
 	stream_buffers_init(&worker->buffers, most);
 	list_init(&worker->live);
@@ -205,7 +207,9 @@ static void drain_time_is_up(struct timer *timer);
 
 struct worker *worker_create(struct loop *loop, const struct worker_settings *settings, struct error *error)
 {
-	struct worker *worker = calloc(1, sizeof *worker);
+	struct worker *worker = hidden_allocate(sizeof *worker); /* for what a session uses of it */
+	if (worker)
+		memset(worker, 0, sizeof *worker);
 	if (!worker) {
 		loop_destroy(loop);
 		error_set(error, "no memory for a worker");
@@ -353,5 +357,5 @@ void worker_destroy(struct worker *worker)
 	pool_finish(&worker->transactions);
 	pool_finish(&worker->sessions);
 	loop_destroy(worker->loop);
-	free(worker);
+	hidden_free(worker, sizeof *worker);
 }

@@ -108,6 +108,7 @@ struct worker {
 	struct guard_ban ban; /* that refuses it */
 	struct buffer replies;
 	uint8_t reply_storage[LIMIT_TURN_REPLY_BYTES];
+	size_t scratch_secret; /* bytes at the beginning of `scratch` that may hold a password */
 	uint8_t scratch[LIMIT_LARGE_BUFFER_BYTES];
 	uint8_t sasl_response[LIMIT_SASL_RESPONSE_BYTES];
 	struct buffer challenge; /* of a mechanism */
