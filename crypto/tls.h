@@ -22,6 +22,11 @@ struct tls_server_settings {
 	uint16_t min_version;         /* TLS_VERSION_… */
 	uint16_t max_version;
 	uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES]; /* all workers that share it resume each other's sessions */
+	uint32_t ticket_lifetime_s;                     /* tickets open for once to twice this time; 0: a day */
+	const char *ciphers; /* of TLS 1.2: see tls_ciphers_check(). NULL: modern. Those of 1.3 are all good */
+	const char *groups;  /* for the key exchange, the best first: "X25519:P-256". NULL: these and P-384 */
+	uint16_t
+		min_bits; /* up to 256: nothing weaker is agreed on where that can be helped; tls_session_facts() tells */
 	const char *
 		client_ca_file; /* PEM of the CAs whose client certificates count; NULL: clients are not asked for one */
 	const char *client_crl_file; /* PEM of what these CAs have revoked; NULL: nothing is known to be revoked */
@@ -33,7 +38,12 @@ struct tls_context *tls_server_context_create(const struct tls_server_settings *
 /* Can these be client_ca_file and client_crl_file (or NULL)? */
 MUST_USE bool tls_client_authorities_check(const char *ca_file, const char *crl_file, struct error *error);
 
-/* A further certificate, chosen when the client's SNI is this name (case-insensitive; "*.example.org" covers one label). */
+/* "modern": ECDHE with AEAD. "intermediate": also ECDHE with CBC, for clients of before 2015. Else names as OpenSSL has them, with ':'
+ * between them. */
+MUST_USE bool tls_ciphers_check(const char *ciphers, struct error *error);
+
+/* A further certificate, chosen when the client's SNI is this name (case-insensitive; "*.example.org" covers one label). NULL: for the
+ * name of the first one. A name may have two whose keys are of different kinds: clients that do not know EC get the RSA one. */
 MUST_USE bool tls_context_add_name(struct tls_context *context, const char *name, const char *certificate_file,
 				   const char *key_file, struct error *error);
 

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include <openssl/ec_key.h>
+#include <openssl/nid.h>
 #include <openssl/pool.h>
 
 #include "crypto/key_pair.h"
@@ -31,6 +33,23 @@ static bool set_chain(SSL_CTX *library, const struct key_pair *pair, struct tls_
 	return done;
 }
 
+/* What a client must have said that it can check. */
+static uint16_t signature_of(const EVP_PKEY *key)
+{
+	if (EVP_PKEY_id(key) == EVP_PKEY_ED25519)
+		return SSL_SIGN_ED25519;
+	if (EVP_PKEY_id(key) != EVP_PKEY_EC)
+		return 0;
+	switch (EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key)))) {
+	case NID_secp384r1:
+		return SSL_SIGN_ECDSA_SECP384R1_SHA384;
+	case NID_secp521r1:
+		return SSL_SIGN_ECDSA_SECP521R1_SHA512;
+	default:
+		return SSL_SIGN_ECDSA_SECP256R1_SHA256;
+	}
+}
+
 bool tls_identity_read(struct tls_identity *identity, const char *certificate_file, const char *key_file,
 		       struct error *error)
 {
@@ -41,6 +60,16 @@ bool tls_identity_read(struct tls_identity *identity, const char *certificate_fi
 		library_error_take(reason, "out of memory");
 		done = error_set(error, "%s: %s", certificate_file, reason);
 	}
+	if (done)
+		identity->signature = signature_of(pair.key);
 	key_pair_finish(&pair);
 	return done;
+}
+
+void tls_identity_finish(struct tls_identity *identity)
+{
+	if (identity->alternative)
+		tls_identity_finish(identity->alternative);
+	free(identity->alternative);
+	SSL_CTX_free(identity->library);
 }

@@ -1,6 +1,7 @@
 /* What the tls_*.c files share; private to them. tls_context.c makes contexts, tls_session.c runs sessions, tls_bio.c
- * is the window between BoringSSL and the caller's memory, tls_ticket.c seals and opens session tickets, tls_identity.c has the certificates that
- * are shown, tls_verify.c checks servers, tls_client_name.c checks clients, tls_binding.c has channel bindings. */
+ * is the window between BoringSSL and the caller's memory, tls_ticket.c seals and opens session tickets, tls_identity.c has the certificates
+ * that are shown, tls_names.c chooses among them, tls_policy.c has ciphers and groups, tls_verify.c checks servers,
+ * tls_client_name.c checks clients, tls_binding.c has channel bindings. */
 #ifndef POSTERN_CRYPTO_TLS_INTERNAL_H
 #define POSTERN_CRYPTO_TLS_INTERNAL_H
 
@@ -20,11 +21,20 @@ struct tls_end_point {
 	uint8_t bytes[TLS_BINDING_MOST_BYTES];
 };
 
-/* A certificate with its key. The application data of its `library`. */
+/* A certificate with its key. The application data of its `library`, which is used for that alone where it isn't the context's own. */
 struct tls_identity {
 	SSL_CTX *library;
 	struct tls_context *context;
 	struct tls_end_point end_point;
+	uint16_t signature;               /* SSL_SIGN_…: what a client must know; 0: RSA, which all do */
+	struct tls_identity *alternative; /* for the same name with a key of another kind, or NULL */
+};
+
+/* How good sessions have to be; see struct tls_server_settings. */
+struct tls_policy {
+	char *ciphers;
+	char *groups;
+	uint16_t min_bits;
 };
 
 /* Counted: the creator and each session hold it. All its sessions belong to one thread, so one BIO serves them. */
@@ -33,10 +43,13 @@ struct tls_context {
 	struct tls_identity own; /* the server's default, or what a client shows */
 	BIO *window_bio;
 	bool is_server;
+	uint16_t min_version;
+	uint16_t max_version;
+	struct tls_policy policy;
 
 	/* Server. */
 	struct tls_ticket_keys *ticket_keys;
-	struct map names; /* struct tls_name, tls_context.c */
+	struct map names; /* struct tls_name, tls_names.c */
 	uint8_t name_hash_key[SECRET_SHORT_KEY_BYTES];
 
 	X509_STORE *trusted; /* NULL: servers are not verified, clients not asked */
@@ -63,6 +76,25 @@ struct tls_session {
 	struct tls_end_point *
 		resumed_from; /* server: the certificate that a resumed session began with, where we show another now */
 };
+
+/* "TLS settings: " and BoringSSL's error. Answers false. */
+bool tls_context_fail(struct error *error);
+
+/* Makes the library, with all that the context's sessions have in common. False: BoringSSL's error says why; tls_identity_finish() all the
+ * same. */
+MUST_USE bool tls_identity_create(struct tls_identity *identity, struct tls_context *context);
+
+/* Also of the alternative. */
+void tls_identity_finish(struct tls_identity *identity);
+
+/* Ciphers and groups; false: BoringSSL's error says why. */
+MUST_USE bool tls_policy_apply(const struct tls_policy *policy, SSL_CTX *library);
+MUST_USE bool tls_policy_copy(struct tls_policy *policy, const struct tls_policy *from);
+void tls_policy_finish(struct tls_policy *policy);
+
+/* The server chooses its certificate by the client's hello. */
+void tls_names_choose(struct tls_context *context);
+void tls_names_destroy(struct tls_context *context);
 
 /* False and `error` when the files can't be used. */
 MUST_USE bool tls_identity_read(struct tls_identity *identity, const char *certificate_file, const char *key_file,
@@ -109,7 +141,7 @@ BIO *tls_window_bio_create(void);
 void tls_window_bio_attach(BIO *bio, struct tls_session *session);
 struct tls_session *tls_window_bio_session(BIO *bio);
 
-struct tls_ticket_keys *tls_ticket_keys_create(const uint8_t secret[TLS_TICKET_SECRET_BYTES]);
+struct tls_ticket_keys *tls_ticket_keys_create(const uint8_t secret[TLS_TICKET_SECRET_BYTES], uint32_t lifetime_s);
 void tls_ticket_keys_destroy(struct tls_ticket_keys *keys);
 
 /* Seals and opens with the ticket_keys of the tls_context that is the SSL_CTX's application data. */

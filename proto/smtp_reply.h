@@ -55,6 +55,8 @@ enum smtp_status {
 	SMTP_SIGN_IN_NEEDS_TLS,      /* 538 5.7.11 */
 	SMTP_SIGN_IN_DONE,           /* 503 5.5.1 */
 	SMTP_MECHANISM_UNKNOWN,      /* 504 5.5.4 */
+	SMTP_TLS_REQUIRED,           /* 530 5.7.0 */
+	SMTP_CIPHER_TOO_WEAK,        /* 554 5.7.10 */
 	SMTP_NEEDS_TLS,              /* 530 5.7.0 */
 	SMTP_TLS_RUNS,               /* 503 5.5.1 */
 	SMTP_UNKNOWN_COMMAND,        /* 500 5.5.1 */

@@ -35,6 +35,14 @@ struct config_certificate {
 
 /* How good TLS has to be, and whose client certificates count. Defaults in brackets. */
 struct config_tls {
+	bool require;                /* mail is taken inside TLS alone; config_tls_requires() has the default */
+	int require_line;            /* 0: not said */
+	uint16_t min_bits;           /* 128 */
+	char *ciphers;               /* NULL: modern */
+	char groups[64];             /* empty: the library's */
+	uint64_t ticket_lifetime_ms; /* 24h */
+	char *ticket_secret;         /* NULL: one of the data folder */
+	int ticket_secret_line;
 	char *client_ca; /* NULL: clients are not asked for certificates */
 	int client_ca_line;
 	char *client_crl; /* NULL: nothing is revoked */

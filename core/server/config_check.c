@@ -16,6 +16,7 @@
 
 #include "core/server/config.h"
 #include "core/server/rule_file.h"
+#include "core/server/server_tls.h"
 #include "crypto/certificate.h"
 #include "crypto/tls.h"
 
@@ -144,25 +145,28 @@ static void check_certificate(const struct check *check, const struct config_cer
 				   certificate->certificate, certificate->name);
 }
 
-static void check_client_authorities(const struct check *check, const struct config_tls *tls)
+/* What was said of one of its parts need not be said again of the whole. */
+static void check_tls(const struct check *check, const struct config_server *server)
 {
+	const struct config_tls *tls = &server->tls;
 	struct error error = { "" };
-	if (!tls->client_ca)
-		return;
-	if (!tls_client_authorities_check(tls->client_ca, NULL, &error))
+	size_t before = check->problems->count;
+	int line;
+	for (size_t i = 0; i < server->certificate_count; i++)
+		check_certificate(check, &server->certificates[i]);
+	if (tls->client_ca && !tls_client_authorities_check(tls->client_ca, NULL, &error))
 		config_problem_add(check->problems, check->config->file, tls->client_ca_line, "%s", error.text);
 	else if (tls->client_crl && !tls_client_authorities_check(tls->client_ca, tls->client_crl, &error))
 		config_problem_add(check->problems, check->config->file, tls->client_crl_line, "%s", error.text);
-}
-
-static void check_certificates(const struct check *check)
-{
-	for (size_t i = 0; i < check->config->server_count; i++) {
-		const struct config_server *server = &check->config->servers[i];
-		for (size_t j = 0; j < server->certificate_count; j++)
-			check_certificate(check, &server->certificates[j]);
-		check_client_authorities(check, &server->tls);
-	}
+	if (check->problems->count > before || server->certificate_count == 0)
+		return;
+	for (size_t i = 0; i < server->certificate_count; i++)
+		if (!server->certificates[i].certificate || !server->certificates[i].key)
+			return; /* told when it was read */
+	struct tls_context *context = server_tls_create(server, NULL, NULL, NULL, &line, &error);
+	if (!context)
+		config_problem_add(check->problems, check->config->file, line, "%s", error.text);
+	tls_context_destroy(context);
 }
 
 /* --- list files --- */
@@ -239,8 +243,8 @@ bool config_check(const struct config *config, struct config_problems *problems)
 	struct check check = { .config = config, .problems = problems };
 	find_user(&check);
 	check_data(&check);
-	if (!config->built_in)
-		check_certificates(&check);
+	for (size_t i = 0; i < config->server_count && !config->built_in; i++)
+		check_tls(&check, &config->servers[i]);
 	check_lists(&check);
 	for (size_t i = 0; i < config->server_count; i++)
 		check_helper(&check, &config->servers[i]);

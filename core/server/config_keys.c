@@ -119,6 +119,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 		.file = config->file,
 		.line = statement->line,
 		.tls_min_version = TLS_VERSION_1_2,
+		.tls = { .min_bits = 128, .ticket_lifetime_ms = DAY_MS },
 		.mechanisms = SASL_PLAIN | SASL_LOGIN | SASL_SCRAM_SHA_256 | SASL_SCRAM_SHA_256_PLUS,
 		.received_shows_client = true,
 		.limits = {

@@ -6,7 +6,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/limits.h"
+#include "core/server/config_tls.h"
 #include "core/server/server_policy.h"
+#include "core/server/server_tls.h"
 #include "crypto/secret.h"
 
 enum { CLIENT_ENTRIES_PER_CONNECTION = 8 };
@@ -17,6 +19,7 @@ static struct smtp_profile make_profile(const struct config_server *config, enum
 		.hostname = slice_from_text(config->hostname),
 		.mechanisms = config->mechanisms,
 		.starttls = mode == LISTENER_STARTTLS,
+		.tls_required = mode == LISTENER_STARTTLS && config_tls_requires(config),
 		.plaintext_sign_in = config->plaintext_sign_in,
 		.bare_lf_normalised = config->bare_lf_normalised,
 		.message_size_bytes = config->limits.message_size,
@@ -27,52 +30,15 @@ static struct smtp_profile make_profile(const struct config_server *config, enum
 
 /* --- TLS --- */
 
-static const char *as_configured(void *context, const char *path)
-{
-	(void)context;
-	return path;
-}
-
-static bool add_names(struct tls_context *tls, const struct config_server *config, server_block_find_file *find,
-		      void *context, struct error *error)
-{
-	for (size_t i = 1; i < config->certificate_count; i++) {
-		const struct config_certificate *further = &config->certificates[i];
-		if (!tls_context_add_name(tls, further->name, find(context, further->certificate),
-					  find(context, further->key), error))
-			return false;
-	}
-	return true;
-}
-
 bool server_block_read_tls(const struct config_server *config, const uint8_t *ticket_secret,
 			   server_block_find_file *find, void *context, struct tls_context **tls, struct error *error)
 {
 	*tls = NULL;
 	if (config->certificate_count == 0)
 		return true;
-	if (!find)
-		find = as_configured;
-	struct tls_server_settings settings = {
-		.certificate_file = find(context, config->certificates[0].certificate),
-		.key_file = find(context, config->certificates[0].key),
-		.min_version = config->tls_min_version,
-		.max_version = TLS_VERSION_1_3,
-		.client_ca_file = config->tls.client_ca ? find(context, config->tls.client_ca) : NULL,
-		.client_crl_file = config->tls.client_crl ? find(context, config->tls.client_crl) : NULL,
-	};
-	if (ticket_secret)
-		memcpy(settings.ticket_secret, ticket_secret, sizeof settings.ticket_secret);
-	else
-		secret_random(settings.ticket_secret, sizeof settings.ticket_secret);
-	struct tls_context *made = tls_server_context_create(&settings, error);
-	secret_wipe(&settings, sizeof settings);
-	if (made && !add_names(made, config, find, context, error)) {
-		tls_context_destroy(made);
-		return false;
-	}
-	*tls = made;
-	return made != NULL;
+	int line;
+	*tls = server_tls_create(config, ticket_secret, find, context, &line, error);
+	return *tls != NULL;
 }
 
 bool server_block_each_tls_file(const struct config_server *config, server_block_with_file *with, void *context)
@@ -80,7 +46,8 @@ bool server_block_each_tls_file(const struct config_server *config, server_block
 	for (size_t i = 0; i < config->certificate_count; i++)
 		if (!with(context, config->certificates[i].certificate) || !with(context, config->certificates[i].key))
 			return false;
-	return (!config->tls.client_ca || with(context, config->tls.client_ca)) &&
+	return (!config->tls.ticket_secret || with(context, config->tls.ticket_secret)) &&
+	       (!config->tls.client_ca || with(context, config->tls.client_ca)) &&
 	       (!config->tls.client_crl || with(context, config->tls.client_crl));
 }
 

@@ -157,6 +157,30 @@ static void log_client_certificate(struct session *session)
 	}
 }
 
+/* Where the client has it in its hands, a weaker cipher than is asked for has been agreed on: it is told so, and goes. */
+static bool is_too_weak(struct session *session, const struct tls_facts *facts)
+{
+	struct worker *worker = session->worker;
+	struct log_line line;
+	unsigned least = session->server->config->tls.min_bits;
+	char detail[LIMIT_REPLY_DETAIL_BYTES];
+	if (facts->bits >= least)
+		return false;
+	snprintf(detail, sizeof detail, "(%s has %u bits, %u are asked for)", facts->cipher, facts->bits, least);
+	if (session_log(session, &line, LOG_INFO, "refused")) {
+		log_text(&line, "what", "tls");
+		log_text(&line, "why", detail);
+		log_end(&line);
+	}
+	buffer_clear(&worker->replies);
+	smtp_session_turn_away(&session->smtp, session->smtp.profile, true, SMTP_CIPHER_TOO_WEAK,
+			       slice_from_text(detail), &worker->replies);
+	session->greeted = true;
+	session->ending = true;
+	session_end_turn(session);
+	return true;
+}
+
 static void tls_is_open(struct session *session)
 {
 	struct log_line line;
@@ -170,6 +194,8 @@ static void tls_is_open(struct session *session)
 		log_number(&line, "resumed", facts.resumed);
 		log_end(&line);
 	}
+	if (is_too_weak(session, &facts))
+		return;
 	if (!session->greeted) {
 		session_greet(session);
 		return;
