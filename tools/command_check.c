@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/server/dovecot_check.h"
 #include "tools/command.h"
 
 static const char usage[] = "usage: postern check [-c FILE] [--json]\n";
@@ -39,8 +40,11 @@ static bool parse_arguments(int argc, char **argv, struct request *request)
 	return optind == argc;
 }
 
-static void print_text(const struct config *config, const struct config_problems *problems)
+static void print_text(const struct config *config, const struct config_problems *problems,
+		       const struct config_problems *notes)
 {
+	for (size_t i = 0; i < notes->count; i++)
+		printf("%s (a warning)\n", notes->list[i].text);
 	for (size_t i = 0; i < problems->count; i++)
 		puts(problems->list[i].text);
 	if (problems->count > 0)
@@ -67,8 +71,7 @@ static json_t *json_text(const char *text)
 	return string;
 }
 
-/* {"file": …, "right": …, "problems": [{"line": …, "text": …}]}; line 0 is the whole file. */
-static bool print_json(const char *file, const struct config_problems *problems)
+static json_t *json_problems(const struct config_problems *problems)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < problems->count; i++) {
@@ -76,8 +79,14 @@ static bool print_json(const char *file, const struct config_problems *problems)
 		json_array_append_new(list, json_pack("{s:i, s:o}", "line", problem->line, "text",
 						      json_text(problem->text + problem->said_at)));
 	}
-	json_t *report =
-		json_pack("{s:o, s:b, s:o}", "file", json_text(file), "right", problems->count == 0, "problems", list);
+	return list;
+}
+
+/* {"file": …, "right": …, "problems": [{"line": …, "text": …}], "warnings": likewise}; line 0 is the whole file. */
+static bool print_json(const char *file, const struct config_problems *problems, const struct config_problems *notes)
+{
+	json_t *report = json_pack("{s:o, s:b, s:o, s:o}", "file", json_text(file), "right", problems->count == 0,
+				   "problems", json_problems(problems), "warnings", json_problems(notes));
 	bool printed = report && json_dumpf(report, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
 	json_decref(report);
 	return printed;
@@ -94,13 +103,16 @@ int command_check(int argc, char **argv)
 		print_help();
 		return EXIT_DONE;
 	}
-	struct config_problems problems = { 0 };
+	struct config_problems problems = { 0 }, notes = { 0 };
 	struct config *config = request.file ? config_examine(request.file, &problems) : config_default(&problems);
 	bool right = config && (request.file || config_check(config, &problems));
+	if (config)
+		dovecot_check(config, &notes);
 	if (!request.json)
-		print_text(config, &problems);
-	else if (!print_json(request.file ? request.file : CONFIG_BUILT_IN, &problems))
+		print_text(config, &problems, &notes);
+	else if (!print_json(request.file ? request.file : CONFIG_BUILT_IN, &problems, &notes))
 		right = false;
+	config_problems_free(&notes);
 	config_problems_free(&problems);
 	config_free(config);
 	return right ? EXIT_DONE : EXIT_ENVIRONMENT;

@@ -56,6 +56,7 @@ enum {
 	LIMIT_DOVECOT_GREETING_MS = 5000, /* for connecting and its greeting; it comes at once */
 	LIMIT_DOVECOT_ANSWER_MS = 20000,  /* a step not answered by then is 454; LDAP and PAM may take some seconds */
 	LIMIT_DOVECOT_AGAIN_MS = 5000,    /* at most between tries to connect: a sign-in is worth little later */
+	LIMIT_BACKENDS = 8,               /* of a server block: more than there are mechanisms that differ */
 	LIMIT_SIGN_IN_TRIES = 3,          /* failures a session, then it is closed */
 	LIMIT_HASH_TEXT_BYTES = 128,      /* crypto_pwhash_STRBYTES */
 	LIMIT_HASH_COSTS = 8,             /* of hashes in the database: a wrong password is verified at each of them */

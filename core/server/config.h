@@ -13,6 +13,7 @@
 #include "core/policy/quota.h"
 #include "core/relay/route.h"
 #include "core/server/config_access.h"
+#include "core/server/config_backends.h"
 #include "core/server/config_guard.h"
 #include "core/server/config_ntlm.h"
 
@@ -84,8 +85,9 @@ struct config_server {
 	size_t certificate_count;
 	uint16_t tls_min_version; /* TLS_VERSION_1_2 */
 	struct config_tls tls;
-	int auth_line;          /* of the block, 0: not written */
-	unsigned mechanisms;    /* SASL_… bits; {PLAIN, LOGIN} */
+	int auth_line;       /* of the block, 0: not written */
+	unsigned mechanisms; /* SASL_… bits; {PLAIN, LOGIN} */
+	struct config_backends backends;
 	bool plaintext_sign_in; /* no */
 	struct config_ntlm ntlm;
 	bool senders_own;     /* any: whom one who has signed in may send as */

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/net/address.h"
 #include "core/server/config_access_keys.h"
+#include "core/server/config_backends_keys.h"
 #include "core/server/config_connect.h"
 #include "core/server/config_guard_keys.h"
 #include "core/server/config_ntlm_keys.h"
@@ -205,13 +206,6 @@ static const struct config_choice yes_no[] = { { "yes", true }, { "no", false },
 static const struct config_choice any_own[] = { { "any", false }, { "own", true }, { NULL } };
 static const struct config_choice show_hide[] = { { "show", true }, { "hide", false }, { NULL } };
 static const struct config_choice bare_lf[] = { { "refuse", false }, { "normalise", true }, { NULL } };
-static const struct config_choice mechanisms[] = { { "PLAIN", SASL_PLAIN },
-						   { "LOGIN", SASL_LOGIN },
-						   { "SCRAM-SHA-256", SASL_SCRAM_SHA_256 },
-						   { "SCRAM-SHA-256-PLUS", SASL_SCRAM_SHA_256_PLUS },
-						   { "EXTERNAL", SASL_EXTERNAL },
-						   { "NTLM", SASL_NTLM },
-						   { NULL } };
 static const struct config_choice loops[] = {
 	{ "auto", LOOP_AUTO }, { "io_uring", LOOP_IO_URING }, { "epoll", LOOP_EPOLL }, { NULL }
 };
@@ -221,7 +215,8 @@ static const struct config_choice log_levels[] = {
 
 /* clang-format off */
 static const struct config_key auth_keys[] = {
-	{ "mechanisms", .set = config_add_choice_bit, FIELD(config_server, mechanisms), .many = true, .choices = mechanisms },
+	{ "mechanisms", .set = config_add_mechanism, FIELD(config_server, mechanisms), .many = true },
+	{ "backend", .set = config_add_backend, .many = true },
 	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
 	{ "plaintext", .set = config_set_choice, FIELD(config_server, plaintext_sign_in), .choices = yes_no },
 	{ "ntlm", CONFIG_BLOCK, .open = config_open_ntlm, .inside = config_ntlm_keys },

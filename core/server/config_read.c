@@ -259,6 +259,7 @@ static void server_finish(struct config_server *server)
 	for (size_t i = 0; i < server->listener_count; i++)
 		free(server->listeners[i].text);
 	config_access_finish(server);
+	config_backends_free(&server->backends);
 	config_tls_free(server);
 	config_ntlm_free(&server->ntlm);
 	free(server->listeners);

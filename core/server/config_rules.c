@@ -144,6 +144,7 @@ static void check_server(const struct config *config, const struct config_server
 	config_tls_check(server, problems);
 	check_sign_in(config, server, problems);
 	config_ntlm_check(server, problems);
+	config_backends_check(server, problems);
 	check_open_relay(server, problems);
 	check_connect(server, problems);
 	check_names(server, &server->connect.rules, problems);

@@ -154,7 +154,7 @@ const struct config_choice *config_find_choice(struct config_reading *reading, c
 			return choice;
 		config_near_miss_consider(&near, choice->name);
 	}
-	char all[96], what[256];
+	char all[192], what[320];
 	list_choices(all, sizeof all, choices);
 	if (near.best)
 		snprintf(what, sizeof what, "'%.40s' is none of %s; did you mean '%s'?", text, all, near.best);

@@ -96,6 +96,64 @@ static void close_ntlm(struct sign_in_backends *backends)
 	secret_free(backends->ntlm_key);
 }
 
+/* --- Dovecot --- */
+
+/* Of all server blocks. */
+static unsigned wanted_of_dovecot(const struct config *config, const char *place)
+{
+	unsigned wanted = 0;
+	for (size_t i = 0; i < config->server_count; i++) {
+		for (unsigned left = config->servers[i].mechanisms; left; left &= left - 1) {
+			const char *of = config_backend_of(&config->servers[i].backends, left & -left);
+			wanted |= of && strcmp(of, place) == 0 ? left & -left : 0;
+		}
+	}
+	return wanted & ~(unsigned)CONFIG_NEVER_DOVECOT;
+}
+
+static struct sign_in_backend *open_dovecot(struct sign_in_backends *backends,
+					    const struct sign_in_backends_settings *settings, const char *place,
+					    struct error *error)
+{
+	size_t i = 0;
+	while (i < backends->dovecot_count && strcmp(backends->dovecots[i].place, place) != 0)
+		i++;
+	if (i == LIMIT_SERVERS) {
+		error_set(error, "over %d Dovecot auth services", LIMIT_SERVERS);
+		return NULL;
+	}
+	if (i == backends->dovecot_count) {
+		const struct dovecot_settings dovecot = {
+			.place = place,
+			.wanted = wanted_of_dovecot(settings->config, place),
+		};
+		struct dovecot_service *service = dovecot_create(settings->loop, &dovecot, error);
+		if (!service)
+			return NULL;
+		backends->dovecots[i].place = place;
+		backends->dovecots[i].service = service;
+		backends->dovecot_count++;
+	}
+	return dovecot_backend(backends->dovecots[i].service);
+}
+
+static bool open_dovecots(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
+			  struct error *error)
+{
+	for (size_t i = 0; i < settings->config->server_count; i++) {
+		const struct config_server *server = &settings->config->servers[i];
+		for (unsigned left = server->mechanisms; left; left &= left - 1) {
+			const char *place = config_backend_of(&server->backends, left & -left);
+			struct sign_in_backend *backend = place ? open_dovecot(backends, settings, place, error) : NULL;
+			if (place && !backend)
+				return false;
+			if (place)
+				assign(backends, i, left & -left, backend);
+		}
+	}
+	return true;
+}
+
 /* --- all --- */
 
 bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_in_backends_settings *settings,
@@ -120,12 +178,14 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 		       sign_in_scram_backend(backends->scram));
 		assign(backends, i, mechanisms & SASL_EXTERNAL, &backends->external.backend);
 	}
-	return open_ntlm(backends, settings, error);
+	return open_ntlm(backends, settings, error) && open_dovecots(backends, settings, error);
 }
 
 void sign_in_backends_close(struct sign_in_backends *backends)
 {
 	close_ntlm(backends);
+	for (size_t i = 0; i < backends->dovecot_count; i++)
+		dovecot_destroy(backends->dovecots[i].service);
 	sign_in_scram_destroy(backends->scram);
 	sign_in_destroy(backends->passwords);
 	users_close(backends->users);
@@ -140,8 +200,10 @@ struct sign_in_backend *sign_in_backends_find(const struct sign_in_backends *bac
 unsigned sign_in_backends_able(const struct sign_in_backends *backends, size_t server)
 {
 	unsigned able = 0;
-	for (unsigned place = 0; place < SASL_MECHANISMS; place++)
-		if (backends->of[server][place])
+	for (unsigned place = 0; place < SASL_MECHANISMS; place++) {
+		const struct sign_in_backend *backend = backends->of[server][place];
+		if (backend && sign_in_is_able(backend, 1U << place))
 			able |= 1U << place;
+	}
 	return able;
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/limits.h"
 #include "core/server/config.h"
+#include "core/users/dovecot.h"
 #include "core/users/sign_in.h"
 #include "core/users/sign_in_domain.h"
 #include "core/users/sign_in_external.h"
@@ -15,6 +16,11 @@
 struct sign_in_backends {
 	struct users *users;
 	struct sign_in_service *passwords;
+	struct {
+		const char *place;
+		struct dovecot_service *service;
+	} dovecots[LIMIT_SERVERS]; /* one a place, whatever the blocks that name it */
+	size_t dovecot_count;
 	struct sign_in_external external;
 	struct sign_in_scram *scram;
 	uint8_t *ntlm_key;                                          /* NULL: nobody needs it */

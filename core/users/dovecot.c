@@ -2,10 +2,9 @@
 #include "core/users/dovecot.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/un.h>
 
 #include "core/users/dovecot_parts.h"
+#include "core/users/dovecot_place.h"
 #include "crypto/secret.h"
 
 enum { EXCHANGES_A_SLAB = 16 };
@@ -47,7 +46,12 @@ static void end(struct sign_in_backend *backend, struct sign_in_request *request
 	dovecot_exchange_free(exchange);
 }
 
-static const struct sign_in_backend_class dovecot = { "dovecot", step, end };
+static unsigned able(const struct sign_in_backend *backend)
+{
+	return dovecot_mechanisms(CONTAINER_OF(backend, struct dovecot_service, backend));
+}
+
+static const struct sign_in_backend_class dovecot = { "dovecot", step, end, able };
 
 struct sign_in_backend *dovecot_backend(struct dovecot_service *service)
 {
@@ -60,20 +64,6 @@ unsigned dovecot_mechanisms(const struct dovecot_service *service)
 }
 
 /* --- life --- */
-
-bool dovecot_place_parse(const char *place, struct sockaddr_storage *address, socklen_t *size, struct error *error)
-{
-	struct sockaddr_un local = { .sun_family = AF_UNIX };
-	if (place[0] != '/')
-		return net_address_parse_with_port(place, address, size, error);
-	if (strlen(place) >= sizeof local.sun_path)
-		return error_set(error, "a socket's path has at most %zu bytes", sizeof local.sun_path - 1);
-	memcpy(local.sun_path, place, strlen(place));
-	memset(address, 0, sizeof *address);
-	memcpy(address, &local, sizeof local);
-	*size = sizeof local;
-	return true;
-}
 
 struct dovecot_service *dovecot_create(struct loop *loop, const struct dovecot_settings *settings, struct error *error)
 {

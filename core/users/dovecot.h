@@ -11,13 +11,11 @@
 #ifndef POSTERN_USERS_DOVECOT_H
 #define POSTERN_USERS_DOVECOT_H
 
-#include <sys/socket.h>
-
 #include "core/io/loop.h"
 #include "core/users/sign_in_backend.h"
 
 struct dovecot_settings {
-	const char *place; /* "/path/of/socket" or "ADDRESS:PORT"; stays as long as the service */
+	const char *place; /* of dovecot_place.h; stays as long as the service */
 	unsigned wanted; /* SASL_… bits that are to be verified there; the log tells which of them it does not have */
 	bool quiet;      /* nothing goes to the log */
 	/* 0: those of limits.h */
@@ -26,10 +24,6 @@ struct dovecot_settings {
 };
 
 struct dovecot_service;
-
-/* False and `error`: it is neither an absolute path that fits a socket's address nor an address and port. */
-MUST_USE bool dovecot_place_parse(const char *place, struct sockaddr_storage *address, socklen_t *size,
-				  struct error *error);
 
 /* NULL and `error` otherwise. Whether Dovecot is there shows later. */
 struct dovecot_service *dovecot_create(struct loop *loop, const struct dovecot_settings *settings, struct error *error);

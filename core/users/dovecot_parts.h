@@ -4,6 +4,8 @@
 #ifndef POSTERN_USERS_DOVECOT_PARTS_H
 #define POSTERN_USERS_DOVECOT_PARTS_H
 
+#include <sys/socket.h>
+
 #include "core/base/map.h"
 #include "core/base/pool.h"
 #include "core/users/dovecot.h"

@@ -75,6 +75,9 @@ struct sign_in_backend_class {
 	/* Once for each request that has had a step: the exchange has ended, whatever way, or the asker has gone. No callback
 	 * comes any more; what was kept for it is wiped and freed. */
 	void (*end)(struct sign_in_backend *backend, struct sign_in_request *request);
+
+	/* SASL_… bits of what it can verify now. NULL: always all that it is there for. */
+	unsigned (*able)(const struct sign_in_backend *backend);
 };
 
 static inline bool sign_in_step(struct sign_in_backend *backend, struct sign_in_request *request,
@@ -86,6 +89,11 @@ static inline bool sign_in_step(struct sign_in_backend *backend, struct sign_in_
 static inline void sign_in_end(struct sign_in_backend *backend, struct sign_in_request *request)
 {
 	backend->class->end(backend, request);
+}
+
+static inline bool sign_in_is_able(const struct sign_in_backend *backend, unsigned mechanism)
+{
+	return !backend->class->able || backend->class->able(backend) & mechanism;
 }
 
 #endif

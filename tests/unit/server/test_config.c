@@ -368,8 +368,9 @@ static const struct {
 	{ SERVER("tls { min_version = 1.1 certificate = c key = k }"),
 	  "f:2: min_version = \"1.1\": '1.1' is none of 1.2 or 1.3; did you mean '1.2'?\n" },
 	{ RELAY("auth { mechanisms = { PLAIN, LOGN } plaintext = yes }"),
-	  "f:2: mechanisms = \"LOGN\": 'LOGN' is none of PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, EXTERNAL or "
-	  "NTLM; did you mean 'LOGIN'?\n" },
+	  "f:2: mechanisms = \"LOGN\": 'LOGN' is none of PLAIN, LOGIN, SCRAM-SHA-256, "
+	  "SCRAM-SHA-256-PLUS, NTLM, EXTERNAL, OAUTHBEARER, XOAUTH2, GSSAPI, GSS-SPNEGO, CRAM-MD5, DIGEST-MD5 or "
+	  "SCRAM-SHA-1; did you mean 'LOGIN'?\n" },
 
 	/* --- listeners --- */
 	{ "data = d delivery { route \"*\" { hold = yes } }\nserver a { hostname = a.example\n"

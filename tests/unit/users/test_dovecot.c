@@ -11,6 +11,7 @@
 
 #include "core/base/log.h"
 #include "core/users/dovecot.h"
+#include "core/users/dovecot_place.h"
 #include "crypto/secret.h"
 #include "proto/sasl.h"
 #include "tests/unit/users/scratch.h"

@@ -1,0 +1,109 @@
+"""A real Dovecot that only signs people in: its auth service on a socket in a folder of its own. alice has a password for every
+mechanism, and tokens (JWT, HS256) are verified by Dovecot itself."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import postern
+
+SECRET = b"a secret of the token's issuer"
+ISSUER = "https://issuer.example"
+
+CONFIG = """
+protocols =
+ssl = no
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
+default_internal_user = root
+default_login_user = root
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
+first_valid_uid = 0
+service auth {{
+  user = root
+  chroot =
+  unix_listener {socket} {{
+    mode = 0666
+  }}
+}}
+service stats {{
+  chroot =
+}}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+  mechanisms = plain login cram-md5 scram-sha-256
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {folder}/oauth2.conf
+}}
+userdb {{
+  driver = static
+  args = uid=0 gid=0 home=/nowhere
+}}
+"""
+
+OAUTH2 = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={folder}/keys/
+username_attribute = sub
+issuers = {issuer}
+"""
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token(secret=SECRET, **claims):
+    """For alice, an hour long, unless said."""
+    now = int(time.time())
+    claims = {"sub": postern.USER, "iss": ISSUER, "iat": now - 5, "exp": now + 3600, **claims}
+    text = ".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return text + "." + encode(hmac.new(secret, text.encode(), hashlib.sha256).digest())
+
+
+class Dovecot:
+    """Started and ended as often as a test wants."""
+
+    def __init__(self, folder, mechanisms="plain login cram-md5 scram-sha-256 oauthbearer xoauth2"):
+        self.folder = pathlib.Path(folder)
+        self.socket = self.folder / "auth-client"
+        key = self.folder / "keys" / "default" / "HS256" / "default"
+        key.parent.mkdir(parents=True)
+        key.write_bytes(base64.b64encode(SECRET))
+        (self.folder / "users").write_text(f"{postern.USER}:{{PLAIN}}{postern.PASSWORD}::::::\n")
+        (self.folder / "oauth2.conf").write_text(OAUTH2.format(folder=folder, issuer=ISSUER))
+        (self.folder / "dovecot.conf").write_text(
+            CONFIG.format(folder=folder, socket=self.socket, mechanisms=mechanisms)
+        )
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["dovecot", "-F", "-c", str(self.folder / "dovecot.conf")], stdin=subprocess.DEVNULL
+        )
+        postern.wait_until(self.socket.exists, 20, "Dovecot's socket is there")
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+        self.process = None
+
+    def kill_auth(self):
+        """The process that verifies; the master starts another one."""
+        for child in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            if "auth" in pathlib.Path(f"/proc/{child}/cmdline").read_text():
+                os.kill(int(child), signal.SIGKILL)

@@ -1,0 +1,155 @@
+"""Sign-ins that a real Dovecot verifies: each mechanism, with real clients; and Dovecot away, restarted, or without a mechanism."""
+
+import base64
+import hashlib
+import hmac
+import json
+import subprocess
+import time
+
+import pytest
+
+import conversation
+import dovecot
+import postern
+
+MECHANISMS = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"]
+
+
+def auth_of(place, mechanisms=MECHANISMS):
+    names = ", ".join(f'"{name}"' for name in mechanisms)
+    return f'auth {{ backend = "dovecot:{place}" mechanisms = {{ {names} }} }}'
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    made = dovecot.Dovecot(tmp_path_factory.mktemp("dovecot")).start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def asks(running, tmp_path_factory, certificates):
+    """A server whose users Dovecot knows; it has none of its own."""
+    made = postern.Server(tmp_path_factory.mktemp("asks"), certificates, server=auth_of(running.socket)).start()
+    postern.wait_until(lambda: "dovecot-ready" in made.log(), 20, "Dovecot is connected")
+    yield made
+    made.stop()
+
+
+def encode(text):
+    return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
+
+
+def session(server):
+    made = conversation.Conversation(server.tls, conversation.context(server.ca))
+    assert made.reply().code == 220
+    return made
+
+
+def plain(server, password=postern.PASSWORD):
+    with session(server) as client:
+        client.expect("EHLO client.example", 250)
+        return client.command("AUTH PLAIN " + encode(f"\0{postern.USER}\0{password}")).code
+
+
+def test_password(asks):
+    assert plain(asks) == 235
+    assert plain(asks, "wrong") == 535
+    with session(asks) as client:
+        offered = client.expect("EHLO client.example", 250).keywords
+        assert set(MECHANISMS) == set(next(each for each in offered if each.startswith("AUTH")).split()[1:])
+        client.expect("AUTH LOGIN", 334)
+        client.expect(encode(postern.USER), 334)
+        client.expect(encode(postern.PASSWORD), 235)
+    assert "by=dovecot" in asks.log()
+
+
+def test_cram_md5(asks):
+    with session(asks) as client:
+        client.expect("EHLO client.example", 250)
+        challenge = base64.b64decode(client.expect("AUTH CRAM-MD5", 334).lines[0][4:])
+        digest = hmac.new(postern.PASSWORD.encode(), challenge, hashlib.md5).hexdigest()
+        client.expect(encode(f"{postern.USER} {digest}"), 235)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_gsasl(asks, mechanism):
+    done = subprocess.run(
+        ["gsasl", "--smtp", f"--mechanism={mechanism}", f"--authentication-id={postern.USER}"]
+        + [f"--password={postern.PASSWORD}", "--x509-ca-file", asks.ca, "--verbose", "--no-cb"]
+        + ["localhost", str(asks.starttls)],
+        input="", capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "235 2.7.0" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert f"mechanism={mechanism}" in asks.log()
+
+
+def send_token(client, mechanism, token):
+    user = f"n,a={postern.USER},\1" if mechanism == "OAUTHBEARER" else f"user={postern.USER}\1"
+    return client.command(f"AUTH {mechanism} " + encode(f"{user}auth=Bearer {token}\1\1"))
+
+
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+def test_tokens(asks, mechanism):
+    good = dovecot.token()
+    wrong = [dovecot.token(exp=int(time.time()) - 10), dovecot.token(iss="https://other.example"), dovecot.token(b"x")]
+    for token in [good, *wrong]:
+        with session(asks) as client:
+            client.expect("EHLO client.example", 250)
+            reply = send_token(client, mechanism, token)
+            if token != good:
+                assert reply.code == 334
+                assert "status" in json.loads(base64.b64decode(reply.lines[0][4:]))
+                reply = client.command("AQ==" if mechanism == "OAUTHBEARER" else "")
+            assert reply.code == (235 if token == good else 535)
+    for token in [good, *wrong]:
+        assert token not in asks.log()
+
+
+@pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
+def test_curl(asks, tmp_path, mechanism):
+    (tmp_path / "message").write_text(f"Subject: token\r\nFrom: <{postern.USER}>\r\n\r\nHi\r\n")
+    done = subprocess.run(
+        ["curl", "-sS", "-4", "--cacert", asks.ca, "--login-options", f"AUTH={mechanism}", "--user", f"{postern.USER}:"]
+        + ["--oauth2-bearer", dovecot.token(), "--url", f"smtps://localhost:{asks.tls}", "--mail-from", postern.USER]
+        + ["--mail-rcpt", f"{mechanism.lower()}@example.org", "--upload-file", str(tmp_path / "message")],
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    asks.wait_for(f"{mechanism.lower()}@example.org", "token")
+
+
+def test_away_and_back(make_server, tmp_path):
+    """Absent at the start, there, gone in the middle of an exchange, and there again."""
+    theirs = dovecot.Dovecot(tmp_path)
+    server = make_server(server=auth_of(theirs.socket, ["PLAIN", "CRAM-MD5"])).start()
+    postern.wait_until(lambda: "dovecot-away" in server.log(), 10, "the log tells of it")
+    assert plain(server) == 454
+    theirs.start()
+    try:
+        postern.wait_until(lambda: plain(server) == 235, 20, "Dovecot is asked again")
+        with session(server) as client:
+            client.expect("EHLO client.example", 250)
+            client.expect("AUTH CRAM-MD5", 334)
+            theirs.kill_auth()
+            theirs.stop()
+            client.expect(encode(f"{postern.USER} 00"), 454)
+        theirs.start()
+        postern.wait_until(lambda: plain(server) == 235, 20, "Dovecot is asked again")
+    finally:
+        theirs.stop()
+    server.stop()
+    assert server.log().count("dovecot-away") <= 3
+
+
+def test_check(make_server, running):
+    server = make_server(server=auth_of(running.socket, ["PLAIN", "GSSAPI"]))
+    done = server.run("check")
+    assert done.returncode == 0
+    assert "does not have GSSAPI" in done.stdout and "(a warning)" in done.stdout
+    server = make_server(server=auth_of(running.folder / "nobody", ["PLAIN"]))
+    assert "No such file or directory; until it is there" in server.run("check").stdout
+    server = make_server(server='auth { mechanisms = { "PLAIN", "XOAUTH2" } }')
+    done = server.run("check")
+    assert done.returncode == 2 and "our own users can't sign in with XOAUTH2" in done.stdout
