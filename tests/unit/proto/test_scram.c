@@ -372,7 +372,7 @@ static void a_client_refuses_what_is_no_challenge_for_it(void **state)
 		assert_int_equal(scram_client_challenge(&client, slice_from_text(rows[i].message), &got),
 				 rows[i].status);
 	}
-	static const char *const verdicts[] = { "", "v=", "v=AAAA", "e=invalid-proof", VERDICT ",", "V" VERDICT };
+	static const char *const verdicts[] = { "", "v=", "v=AAAA", "e=invalid-proof", (VERDICT ","), ("V" VERDICT) };
 	for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
 		assert_false(scram_verdict_read(slice_from_text(verdicts[i]), proof));
 }
