@@ -58,6 +58,7 @@ def server(make_server):
     (port,) = postern.free_ports(1)
     server = make_server(
         more_listeners=f', "127.0.0.1:{port} plain"',
+        shutdown="1s",
         server='auth { plaintext = yes } proxy_protocol = { "127.0.0.1" } limits { sign_in = 5min }',
     )
     server.add_user()

@@ -161,7 +161,7 @@ def passwords_in_the_clear(server, _):
 
 
 def mail_in_the_clear(server, _):
-    change(server, r"\n    tls \{", '\n    relay { allow = "127.0.0.0/8" }\n    tls {')
+    change(server, r"\n    tls \{", '\n    relay { allow = "127.0.0.0/8" }\n    tls { require = no')
 
 
 def open_relay(server, _):
