@@ -1,20 +1,13 @@
 """A real Dovecot that only signs people in: its auth service on a socket in a folder of its own. alice has a password for every
-mechanism, and tokens (JWT, HS256) are verified by Dovecot itself."""
+mechanism, and tokens (oauth_token.py) are verified by Dovecot itself."""
 
-import base64
-import hashlib
-import hmac
-import json
 import os
 import pathlib
 import signal
 import subprocess
-import time
 
+import oauth_token
 import postern
-
-SECRET = b"a secret of the token's issuer"
-ISSUER = "https://issuer.example"
 
 CONFIG = """
 protocols =
@@ -53,25 +46,6 @@ userdb {{
 }}
 """
 
-OAUTH2 = """
-introspection_mode = local
-local_validation_key_dict = fs:posix:prefix={folder}/keys/
-username_attribute = sub
-issuers = {issuer}
-"""
-
-
-def encode(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def token(secret=SECRET, **claims):
-    """For alice, an hour long, unless said."""
-    now = int(time.time())
-    claims = {"sub": postern.USER, "iss": ISSUER, "iat": now - 5, "exp": now + 3600, **claims}
-    text = ".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return text + "." + encode(hmac.new(secret, text.encode(), hashlib.sha256).digest())
-
 
 class Dovecot:
     """Started and ended as often as a test wants."""
@@ -79,11 +53,8 @@ class Dovecot:
     def __init__(self, folder, mechanisms="plain login cram-md5 scram-sha-256 oauthbearer xoauth2"):
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "auth-client"
-        key = self.folder / "keys" / "default" / "HS256" / "default"
-        key.parent.mkdir(parents=True)
-        key.write_bytes(base64.b64encode(SECRET))
+        oauth_token.prepare(self.folder)
         (self.folder / "users").write_text(f"{postern.USER}:{{PLAIN}}{postern.PASSWORD}::::::\n")
-        (self.folder / "oauth2.conf").write_text(OAUTH2.format(folder=folder, issuer=ISSUER))
         (self.folder / "dovecot.conf").write_text(
             CONFIG.format(folder=folder, socket=self.socket, mechanisms=mechanisms)
         )
