@@ -101,8 +101,6 @@ enum smtp_status smtp_command_may(const struct smtp_command *command, const stru
 		return SMTP_NEEDS_GREETING;
 	if (flags & COMMAND_NEEDS_EHLO && !session->esmtp)
 		return SMTP_NEEDS_EHLO;
-	if (flags & COMMAND_NEEDS_SIGN_IN && session->profile->tls_required && !session->tls)
-		return SMTP_TLS_REQUIRED;
 	if (flags & COMMAND_NEEDS_SIGN_IN && session->profile->sign_in_required && !session->signed_in)
 		return may_sign_in(session) ? SMTP_SIGN_IN_REQUIRED : SMTP_NEEDS_TLS;
 	enum smtp_status status = check_state(command, session);

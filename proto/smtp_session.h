@@ -23,7 +23,6 @@ struct smtp_profile {
 	unsigned mechanisms; /* SASL_… bits; 0: AUTH is not offered. Those of SASL_INSIDE_TLS are offered there alone */
 	bool starttls;       /* offered while the session is plain */
 	bool plaintext_sign_in;  /* AUTH is offered outside TLS too */
-	bool tls_required;       /* MAIL outside TLS is 530 5.7.0 */
 	bool sign_in_required;   /* MAIL without sign-in is 530 5.7.0 */
 	bool bare_lf_normalised; /* bare LF in message text becomes CRLF; never an end of message */
 	uint64_t message_size_bytes;

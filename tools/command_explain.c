@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/lanes.h"
 #include "tools/policy_case.h"
+#include "tools/policy_situation.h"
 #include "tools/refusal_print.h"
 
 static const char usage[] = "usage: postern explain [-c FILE] [--json] [--server NAME] [--name HOST] [--tls BITS]\n"
@@ -29,7 +30,8 @@ static void print_help(void)
 	     "--address  the client's address\n"
 	     "--name     the client's confirmed host name; \"\" is none. Without it, what depends on the name is told\n"
 	     "           as for a client without one\n"
-	     "--tls      bits of the cipher, 128 or 256; without it the client speaks no TLS\n"
+	     "--tls      bits of the cipher, 128 or 256; 0: the client speaks no TLS. Without it 256 where the server\n"
+	     "           has TLS\n"
 	     "--user     the client has signed in\n"
 	     "--from     the sender's address\n"
 	     "--to       the recipient's address\n"
@@ -80,17 +82,17 @@ static bool parse_arguments(int argc, char **argv, struct request *request)
 
 /* --- a client --- */
 
-static bool read_case(const struct request *request, struct policy_case *asked)
+static bool read_case(const struct request *request, const struct config_server *server, struct policy_case *asked)
 {
 	struct error error;
-	uint64_t bits = 0;
+	uint64_t bits = policy_has_tls(server) ? POLICY_BITS_USUAL : 0;
 	bool good = net_address_parse(slice_from_text(request->address), &asked->facts.client, &error) &&
 		    (!request->name || policy_read_name(request->name, &asked->facts, &error));
 	if (good && request->tls && !slice_parse_number(slice_from_text(request->tls), 512, &bits))
-		good = error_set(&error, "--tls is a number of bits, like 128 or 256");
+		good = error_set(&error, "--tls is a number of bits, like 128 or 256, or 0 for none");
 	if (!good)
 		fprintf(stderr, "postern explain: %s\n", error.text);
-	asked->facts.tls_bits = (unsigned)bits;
+	policy_set_tls(&asked->facts, server, (unsigned)bits);
 	asked->facts.signed_in = request->user != NULL;
 	asked->recipient = slice_from_text(request->to ? request->to : "");
 	return good;
@@ -133,6 +135,18 @@ static void print_steps(const struct request *request, const struct config_serve
 	json_decref(report);
 }
 
+/* Nobody is outside TLS, or inside, where there is no listener for it. */
+static bool check_tls(const struct config_server *server, const struct policy_case *asked)
+{
+	enum policy_hindrance hindrance = policy_find_hindrance(server, &asked->facts);
+	if (hindrance == POLICY_LACKS_TLS)
+		fprintf(stderr, "postern explain: server '%s' offers no TLS; ask with --tls 0\n", server->name);
+	if (hindrance == POLICY_LACKS_CLEAR)
+		fprintf(stderr, "postern explain: server '%s' speaks to nobody outside TLS; ask without --tls 0\n",
+			server->name);
+	return hindrance != POLICY_LACKS_TLS && hindrance != POLICY_LACKS_CLEAR;
+}
+
 /* Who can't sign in as he is has not. */
 static void check_sign_in(const struct config_server *server, struct policy_case *asked)
 {
@@ -140,7 +154,7 @@ static void check_sign_in(const struct config_server *server, struct policy_case
 		return;
 	asked->facts.signed_in = false;
 	fprintf(stderr, "postern explain: server '%s' offers no sign-in %s; judged without\n", server->name,
-		server->mechanisms ? "outside TLS (see --tls)" : "at all");
+		server->mechanisms ? "outside TLS" : "at all");
 }
 
 /* May the login give that sender? The user database knows; with what is wrong otherwise, judged without it. */
@@ -179,7 +193,7 @@ static int explain_case(const struct request *request, const struct config *conf
 	struct policy_steps steps;
 	struct error error;
 	const struct config_server *server = policy_find_server(config, request->server, "explain");
-	if (!server || !read_case(request, &asked))
+	if (!server || !read_case(request, server, &asked) || !check_tls(server, &asked))
 		return EXIT_USAGE;
 	if (!server_policy_make(&policy, server, &error)) {
 		fprintf(stderr, "%s\n", error.text);

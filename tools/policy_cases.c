@@ -16,7 +16,7 @@
 #include "tools/policy_case_line.h"
 #include "tools/policy_situation.h"
 
-enum { TLS_BITS_USUAL = 256, NO_SERVER = SIZE_MAX };
+enum { NO_SERVER = SIZE_MAX };
 
 struct made {
 	bool there;
@@ -54,14 +54,14 @@ static void tell_hindrance(struct cases *cases, const struct policy_case_line *l
 {
 	static const char *const reasons[] = {
 		[POLICY_LACKS_TLS] = "offers no TLS",
+		[POLICY_LACKS_CLEAR] = "speaks to nobody outside TLS",
 		[POLICY_LACKS_SIGN_IN] = "lets nobody sign in: it has no mechanisms",
 		[POLICY_SIGN_IN_NEEDS_TLS] = "lets nobody sign in outside TLS",
 		[POLICY_ASKS_NO_NAMES] = "asks for no names: dns { reverse = off }",
 	};
 	const struct config_server *server = &cases->config->servers[cases->server];
-	int told = hindrance == POLICY_ASKS_NO_NAMES ? server->dns.reverse.line
-		   : hindrance == POLICY_LACKS_TLS   ? 0
-						     : server->auth_line;
+	bool listens = hindrance == POLICY_LACKS_TLS || hindrance == POLICY_LACKS_CLEAR;
+	int told = hindrance == POLICY_ASKS_NO_NAMES ? server->dns.reverse.line : listens ? 0 : server->auth_line;
 	int at = told ? told : server->line;
 	if (cases->json)
 		print_json(cases, json_pack("{s:I, s:s, s:s, s:s, s:i}", "line", (json_int_t)cases->line, "expected",
@@ -142,7 +142,8 @@ static void run_case(struct cases *cases, struct policy_case_line *line)
 		return;
 	cases->count++;
 	if (!line->tls_told)
-		facts->tls_bits = policy_has_tls(server) ? TLS_BITS_USUAL : 0;
+		facts->tls_bits = policy_has_tls(server) ? POLICY_BITS_USUAL : 0;
+	policy_set_tls(facts, server, facts->tls_bits);
 	if (facts->name_state == POLICY_NAME_NOT_ASKED && server->dns.reverse.value == REVERSE_OFF)
 		facts->name_state = POLICY_NAME_UNKNOWN; /* as it stays */
 	enum policy_hindrance hindrance = policy_find_hindrance(server, facts);

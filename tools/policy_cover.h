@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POLICY_COVER_BITS = 3, POLICY_COVER_SITUATIONS = 8, POLICY_COVER_MOST = POLICY_COVER_SITUATIONS };
+enum { POLICY_COVER_BITS = 4, POLICY_COVER_SITUATIONS = 16, POLICY_COVER_MOST = POLICY_COVER_SITUATIONS };
 
 /* All situations whose bits in `fixed` are those of `value`. */
 struct policy_cube {
@@ -16,6 +16,6 @@ struct policy_cube {
 
 /* `wanted` and `free` are sets of situations: bit s is situation s. Answers how few cubes hold all that are wanted and else
  * only free ones, those with least to say first. */
-size_t policy_cover(uint8_t wanted, uint8_t free, struct policy_cube cubes[POLICY_COVER_MOST]);
+size_t policy_cover(uint16_t wanted, uint16_t free, struct policy_cube cubes[POLICY_COVER_MOST]);
 
 #endif

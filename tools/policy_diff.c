@@ -9,7 +9,7 @@
 #include "tools/policy_diff_names.h"
 #include "tools/policy_situation.h"
 
-enum { TLS_BITS = 256, TABLES = POLICY_TABLES_MOST };
+enum { STRONG_BITS = 256, WEAK_BITS = 128, TABLES = POLICY_TABLES_MOST };
 
 #define NO_MEMORY "no memory to compare policies"
 
@@ -37,12 +37,12 @@ static void set_facts(const struct policy_diff *diff, const struct diff_side *si
 		.client = diff->kinds[kind].example,
 		.name_state = asks ? diff->names[name].state : POLICY_NAME_UNKNOWN,
 		.name = slice_from_text(diff->names[name].example),
-		.tls_bits = situation & DIFF_TLS ? TLS_BITS : 0,
 		.signed_in = situation & DIFF_SIGNED_IN,
 		.has_route = foreign ? side->has_foreign : side->has_local,
 		.local = !foreign && side->has_local,
 		.has_mailbox = true,
 	};
+	policy_set_tls(facts, side->server, situation & DIFF_TLS ? situation & DIFF_WEAK ? WEAK_BITS : STRONG_BITS : 0);
 }
 
 static enum diff_what hindrance_of(const struct diff_side *side, const struct policy_facts *facts)
@@ -53,6 +53,8 @@ static enum diff_what hindrance_of(const struct diff_side *side, const struct po
 		break;
 	case POLICY_LACKS_TLS:
 		return DIFF_HAS_NO_TLS;
+	case POLICY_LACKS_CLEAR:
+		return DIFF_HAS_NO_CLEAR;
 	case POLICY_LACKS_SIGN_IN:
 	case POLICY_SIGN_IN_NEEDS_TLS:
 		return DIFF_CAN_NOT_SIGN_IN;
@@ -96,16 +98,32 @@ static bool never_comes(const struct diff_outcome *was, const struct diff_outcom
 	return !was_in && !now_in && (!was_possible || !now_possible);
 }
 
+/* For its TLS alone nothing comes of it, whoever it is. */
+static bool is_refused_for_tls(bool possible, const struct policy_verdict *verdict)
+{
+	return possible && (verdict->rule == POLICY_BY_TLS || verdict->rule == POLICY_BY_MIN_BITS);
+}
+
+static bool is_turned_away(bool possible, const struct policy_verdict *verdict)
+{
+	return possible && verdict->outcome != POLICY_ALLOW && verdict->stage == POLICY_CONNECTION;
+}
+
 /* False: there is none. */
 static bool find_change(const struct policy_diff *diff, unsigned kind, unsigned name, struct diff_change *change)
 {
 	bool changed = false;
 	for (unsigned i = 0; i < DIFF_SITUATIONS; i++) {
-		struct policy_verdict verdict;
+		struct policy_verdict old, new;
 		struct diff_outcome *was = &change->was[i], *now = &change->now[i];
-		bool was_possible = policy_diff_judge(diff, &diff->old, kind, name, i, &verdict, was);
-		bool now_possible = policy_diff_judge(diff, &diff->new, kind, name, i, &verdict, now);
-		if (never_comes(was, now, was_possible, now_possible))
+		bool was_possible = policy_diff_judge(diff, &diff->old, kind, name, i, &old, was);
+		bool now_possible = policy_diff_judge(diff, &diff->new, kind, name, i, &new, now);
+		bool no_cipher = (i & DIFF_WEAK) && !(i & DIFF_TLS);
+		bool old_for_tls = is_refused_for_tls(was_possible, &old);
+		bool new_for_tls = is_refused_for_tls(now_possible, &new);
+		bool no_mail = (old_for_tls && (new_for_tls || is_turned_away(now_possible, &new))) ||
+			       (new_for_tls && is_turned_away(was_possible, &old));
+		if (no_cipher || no_mail || never_comes(was, now, was_possible, now_possible))
 			*was = *now = (struct diff_outcome){ .what = DIFF_NOTHING };
 		else if (memcmp(was, now, sizeof *was) == 0)
 			*was = *now = (struct diff_outcome){ .what = DIFF_SAME };

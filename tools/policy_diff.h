@@ -15,7 +15,8 @@ enum {
 	DIFF_SIGNED_IN = 1,
 	DIFF_TLS = 2,
 	DIFF_FOREIGN = 4, /* its recipient */
-	DIFF_SITUATIONS = 8,
+	DIFF_WEAK = 8,    /* the cipher that TLS has agreed on; without DIFF_TLS it is nothing */
+	DIFF_SITUATIONS = 16,
 
 	/* Kinds of names: what each table says of it, or these. */
 	DIFF_NO_NAME = POLICY_KINDS,
@@ -33,6 +34,7 @@ enum diff_what {
 	DIFF_DEFERRED,
 	DIFF_CAN_NOT_SIGN_IN,
 	DIFF_HAS_NO_TLS,
+	DIFF_HAS_NO_CLEAR, /* nobody is spoken to outside TLS */
 };
 
 struct diff_outcome {

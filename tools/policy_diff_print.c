@@ -83,6 +83,7 @@ static const struct {
 	{ { "not signed in", "signed in" }, "signed_in" },
 	{ { "without TLS", "with TLS" }, "tls" },
 	{ { "to a local recipient", "to a foreign recipient" }, "foreign" },
+	{ { "not with a cipher of 128 bits", "with a cipher of 128 bits" }, "weak_cipher" },
 };
 
 static void print_cubes(const struct policy_cube *cubes, size_t count)
@@ -115,24 +116,24 @@ static json_t *cubes_json(const struct policy_cube *cubes, size_t count)
 }
 
 /* The situations that change as number `first` does, without those in `told`. 0: there is nothing more to tell of it. */
-static uint8_t alike(const struct diff_change *change, unsigned first, uint8_t told)
+static uint16_t alike(const struct diff_change *change, unsigned first, uint16_t told)
 {
-	uint8_t set = 0;
+	uint16_t set = 0;
 	if (told >> first & 1 || change->was[first].what == DIFF_SAME || change->was[first].what == DIFF_NOTHING)
 		return 0;
 	for (unsigned i = first; i < DIFF_SITUATIONS; i++)
 		if (memcmp(&change->was[i], &change->was[first], sizeof change->was[i]) == 0 &&
 		    memcmp(&change->now[i], &change->now[first], sizeof change->now[i]) == 0)
-			set |= (uint8_t)(1u << i);
+			set |= (uint16_t)(1u << i);
 	return set;
 }
 
-static uint8_t never_up(const struct diff_change *change)
+static uint16_t never_up(const struct diff_change *change)
 {
-	uint8_t set = 0;
+	uint16_t set = 0;
 	for (unsigned i = 0; i < DIFF_SITUATIONS; i++)
 		if (change->was[i].what == DIFF_NOTHING)
-			set |= (uint8_t)(1u << i);
+			set |= (uint16_t)(1u << i);
 	return set;
 }
 
@@ -162,10 +163,12 @@ static bool is_rule(const struct told *told)
 
 static void print_told(const struct told *told, bool now)
 {
-	static const char *const impossible[2][2] = { { "could not sign in", "had no TLS" },
-						      { "now can't sign in", "now has no TLS" } };
+	static const char *const impossible[2][3] = {
+		{ "could not sign in", "had no TLS", "could not come without" },
+		{ "now can't sign in", "now has no TLS", "now can't come without" },
+	};
 	if (!told->possible) {
-		fputs(impossible[now][told->outcome.what == DIFF_HAS_NO_TLS], stdout);
+		fputs(impossible[now][told->outcome.what - DIFF_CAN_NOT_SIGN_IN], stdout);
 		return;
 	}
 	fputs(now ? "now " : "was ", stdout);
@@ -181,9 +184,9 @@ static void print_told(const struct told *told, bool now)
 
 static json_t *told_json(const struct told *told)
 {
+	static const char *const impossible[] = { "can't sign in", "no TLS", "TLS only" };
 	if (!told->possible)
-		return json_pack("{s:s}", "outcome",
-				 told->outcome.what == DIFF_HAS_NO_TLS ? "no TLS" : "can't sign in");
+		return json_pack("{s:s}", "outcome", impossible[told->outcome.what - DIFF_CAN_NOT_SIGN_IN]);
 	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:i}", "outcome",
 			 policy_outcome_name((enum policy_outcome)told->verdict.outcome), "stage",
 			 policy_stage_name((enum policy_stage)told->outcome.stage), "code", (int)told->outcome.code,
@@ -200,24 +203,26 @@ struct line {
 
 /* Of situations that change alike the one whose rules are most to the point: these are about foreign recipients and those who
  * have not signed in. */
-static unsigned most_telling(uint8_t set)
+static unsigned most_telling(uint16_t set)
 {
-	static const uint8_t order[DIFF_SITUATIONS] = {
+	static const uint8_t order[DIFF_SITUATIONS / 2] = {
 		DIFF_FOREIGN | DIFF_TLS,       DIFF_FOREIGN,   DIFF_FOREIGN | DIFF_TLS | DIFF_SIGNED_IN,
 		DIFF_FOREIGN | DIFF_SIGNED_IN, DIFF_TLS,       0,
 		DIFF_TLS | DIFF_SIGNED_IN,     DIFF_SIGNED_IN,
 	};
-	unsigned i = 0;
-	while (!(set >> order[i] & 1))
-		i++;
-	return order[i];
+	for (unsigned weak = 0; weak <= DIFF_WEAK; weak += DIFF_WEAK)
+		for (unsigned i = 0; i < DIFF_SITUATIONS / 2; i++)
+			if (set >> (order[i] | weak) & 1)
+				return order[i] | weak;
+	ASSERT(false);
+	return 0;
 }
 
 /* The next change to tell; false: that was all. */
-static bool next_line(const struct policy_diff *diff, const struct diff_group *group, uint8_t *done, struct line *line)
+static bool next_line(const struct policy_diff *diff, const struct diff_group *group, uint16_t *done, struct line *line)
 {
 	for (unsigned i = 0; i < DIFF_SITUATIONS; i++) {
-		uint8_t set = alike(&group->change, i, *done);
+		uint16_t set = alike(&group->change, i, *done);
 		if (!set)
 			continue;
 		*done |= set;
@@ -236,7 +241,7 @@ static void print_group(const struct policy_diff *diff, const struct diff_group 
 	print_addresses(group);
 	print_names(diff, group);
 	putchar('\n');
-	for (uint8_t done = 0; next_line(diff, group, &done, &line);) {
+	for (uint16_t done = 0; next_line(diff, group, &done, &line);) {
 		fputs("    ", stdout);
 		print_cubes(line.cubes, line.cube_count);
 		fputs(": ", stdout);
@@ -272,7 +277,7 @@ static bool print_group_json(const struct policy_diff *diff, const struct diff_g
 		format_range(&group->addresses[i], text);
 		json_array_append_new(addresses, json_string(text));
 	}
-	for (uint8_t done = 0; next_line(diff, group, &done, &line);)
+	for (uint16_t done = 0; next_line(diff, group, &done, &line);)
 		json_array_append_new(changes, json_pack("{s:o, s:o, s:o}", "situations",
 							 cubes_json(line.cubes, line.cube_count), "was",
 							 told_json(&line.was), "now", told_json(&line.now)));

@@ -3,18 +3,31 @@
 
 #include "core/server/server_policy.h"
 
-bool policy_has_tls(const struct config_server *server)
+static bool has_listener(const struct config_server *server, enum listener_mode mode)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
-		if (server->listeners[i].mode != LISTENER_PLAIN)
+		if (server->listeners[i].mode == mode)
 			return true;
 	return false;
+}
+
+bool policy_has_tls(const struct config_server *server)
+{
+	return has_listener(server, LISTENER_STARTTLS) || has_listener(server, LISTENER_TLS);
+}
+
+void policy_set_tls(struct policy_facts *facts, const struct config_server *server, unsigned bits)
+{
+	facts->tls_bits = bits;
+	facts->can_start_tls = has_listener(server, LISTENER_STARTTLS) && !has_listener(server, LISTENER_PLAIN);
 }
 
 enum policy_hindrance policy_find_hindrance(const struct config_server *server, const struct policy_facts *facts)
 {
 	if (facts->tls_bits && !policy_has_tls(server))
 		return POLICY_LACKS_TLS;
+	if (!facts->tls_bits && !has_listener(server, LISTENER_STARTTLS) && !has_listener(server, LISTENER_PLAIN))
+		return POLICY_LACKS_CLEAR;
 	if (facts->signed_in && !server->mechanisms)
 		return POLICY_LACKS_SIGN_IN;
 	if (facts->signed_in && !facts->tls_bits && !server->plaintext_sign_in)

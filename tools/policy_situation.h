@@ -9,6 +9,7 @@
 enum policy_hindrance {
 	POLICY_NO_HINDRANCE,
 	POLICY_LACKS_TLS,         /* no listener has it */
+	POLICY_LACKS_CLEAR,       /* each begins with it */
 	POLICY_LACKS_SIGN_IN,     /* there are no mechanisms */
 	POLICY_SIGN_IN_NEEDS_TLS, /* nobody signs in outside TLS */
 	POLICY_ASKS_NO_NAMES,     /* dns { reverse = off }: what a client is called can't be known */
@@ -16,6 +17,12 @@ enum policy_hindrance {
 
 /* Does some listener offer TLS? */
 bool policy_has_tls(const struct config_server *server);
+
+enum { POLICY_BITS_USUAL = 256 }; /* of a cipher that clients have today */
+
+/* Inside TLS of so many bits, or with 0 outside it: where there is a listener without TLS there, since that is where most may be done,
+ * else where TLS could be started. */
+void policy_set_tls(struct policy_facts *facts, const struct config_server *server, unsigned bits);
 
 enum policy_hindrance policy_find_hindrance(const struct config_server *server, const struct policy_facts *facts);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/policy_case.h"
+#include "tools/policy_situation.h"
 #include "tools/verify.h"
 
 enum { EDGES_MOST = 256, LIST_PREFIXES = 8 };
@@ -139,9 +140,10 @@ static void try_edge(struct verify *at, const struct net_address *client)
 {
 	char text[NET_ADDRESS_TEXT_BYTES], header[LIMIT_PROXY_LINE_BYTES + 1];
 	char tried[VERIFY_TEXT_BYTES], expected[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
-	struct policy_case asked = { .facts = { .client = *client,
-						.tls_bits = at->target.security == PROBE_PLAIN ? 0 : 128 },
-				     .recipient = SLICE_LITERAL(VERIFY_FOREIGN) };
+	struct policy_case asked = {
+		.facts = { .client = *client, .tls_bits = at->target.security == PROBE_PLAIN ? 0 : POLICY_BITS_USUAL },
+		.recipient = SLICE_LITERAL(VERIFY_FOREIGN)
+	};
 	struct policy_steps steps;
 	struct verify_reply reply;
 	if (at->server->dns.reverse.value == REVERSE_OFF) /* then nobody has a name */

@@ -111,7 +111,8 @@ static void try_all(struct verify *at, const struct verify_case *what)
 /* May a client there have mail sent on, by the configuration? */
 static bool is_outsider(const struct verify *at, const char *address)
 {
-	struct policy_case asked = { .facts = { .tls_bits = 128 }, .recipient = SLICE_LITERAL(VERIFY_FOREIGN) };
+	struct policy_case asked = { .facts = { .tls_bits = POLICY_BITS_USUAL },
+				     .recipient = SLICE_LITERAL(VERIFY_FOREIGN) };
 	struct policy_steps steps;
 	struct error error;
 	if (!net_address_parse(slice_from_text(address), &asked.facts.client, &error))

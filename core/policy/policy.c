@@ -30,17 +30,34 @@ static struct policy_verdict judge_by_rules(const struct policy_rules *rules, co
 	return verdict;
 }
 
+static struct policy_verdict allow(enum policy_stage stage, uint32_t rule)
+{
+	return (struct policy_verdict){ .outcome = POLICY_ALLOW, .stage = (uint8_t)stage, .rule = rule };
+}
+
+static struct policy_verdict refuse(enum policy_stage stage, enum smtp_status status, uint32_t rule)
+{
+	return (struct policy_verdict){
+		.outcome = POLICY_REFUSE, .stage = (uint8_t)stage, .status = (uint8_t)status, .rule = rule
+	};
+}
+
+struct policy_verdict policy_judge_strength(const struct policy *policy, const struct policy_facts *facts)
+{
+	if (facts->tls_bits && facts->tls_bits < policy->min_bits)
+		return refuse(POLICY_CONNECTION, SMTP_CIPHER_TOO_WEAK, POLICY_BY_MIN_BITS);
+	return allow(POLICY_CONNECTION, POLICY_BY_MIN_BITS);
+}
+
 struct policy_verdict policy_judge_connection(const struct policy *policy, const struct policy_facts *facts)
 {
 	struct policy_verdict verdict =
 		judge_by_rules(&policy->connect, facts, SMTP_CLIENT_REFUSED, SMTP_CLIENT_DEFERRED);
 	verdict.stage = POLICY_CONNECTION;
-	return verdict;
-}
-
-static struct policy_verdict allow(enum policy_stage stage, uint32_t rule)
-{
-	return (struct policy_verdict){ .outcome = POLICY_ALLOW, .stage = (uint8_t)stage, .rule = rule };
+	if (verdict.outcome != POLICY_ALLOW)
+		return verdict;
+	struct policy_verdict strength = policy_judge_strength(policy, facts);
+	return strength.outcome == POLICY_ALLOW ? verdict : strength;
 }
 
 /* What helps somebody who may not send as he is. */
@@ -54,6 +71,8 @@ static enum smtp_status sender_refusal(const struct policy *policy, const struct
 /* Who may relay may begin a message; so may those who may send to local recipients, whatever is relayed for them. */
 struct policy_verdict policy_judge_sender(const struct policy *policy, const struct policy_facts *facts)
 {
+	if (policy->tls_required && facts->tls_bits == 0 && facts->can_start_tls)
+		return refuse(POLICY_SENDER, SMTP_TLS_REQUIRED, POLICY_BY_TLS);
 	if (facts->signed_in)
 		return allow(POLICY_SENDER, POLICY_BY_SIGN_IN);
 	if (policy->anonymous)
@@ -66,22 +85,14 @@ struct policy_verdict policy_judge_sender(const struct policy *policy, const str
 
 static struct policy_verdict judge_local(const struct policy_facts *facts)
 {
-	struct policy_verdict verdict = allow(POLICY_RECIPIENT, POLICY_BY_LOCAL);
-	if (!facts->has_mailbox) {
-		verdict.outcome = POLICY_REFUSE;
-		verdict.status = SMTP_MAILBOX_UNKNOWN;
-		verdict.rule = POLICY_BY_MAILBOX;
-	}
-	return verdict;
+	return facts->has_mailbox ? allow(POLICY_RECIPIENT, POLICY_BY_LOCAL)
+				  : refuse(POLICY_RECIPIENT, SMTP_MAILBOX_UNKNOWN, POLICY_BY_MAILBOX);
 }
 
 struct policy_verdict policy_judge_recipient(const struct policy *policy, const struct policy_facts *facts)
 {
 	if (!facts->has_route)
-		return (struct policy_verdict){ .outcome = POLICY_REFUSE,
-						.stage = POLICY_RECIPIENT,
-						.status = SMTP_RELAY_REFUSED,
-						.rule = POLICY_BY_ROUTE };
+		return refuse(POLICY_RECIPIENT, SMTP_RELAY_REFUSED, POLICY_BY_ROUTE);
 	if (facts->local)
 		return judge_local(facts);
 	if (facts->signed_in && policy->authenticated)

@@ -19,6 +19,8 @@ enum policy_stage { POLICY_CONNECTION, POLICY_SENDER, POLICY_RECIPIENT, POLICY_S
 #define POLICY_BY_LOCAL     0x80000004u /* the recipient's mail is delivered here */
 #define POLICY_BY_ROUTE     0x80000005u /* there is no route for it */
 #define POLICY_BY_MAILBOX   0x80000006u /* there is no mailbox for it */
+#define POLICY_BY_TLS       0x80000007u /* mail is taken inside TLS alone */
+#define POLICY_BY_MIN_BITS  0x80000008u /* and with a cipher that is strong enough */
 
 struct policy {
 	struct policy_rules connect;
@@ -27,12 +29,14 @@ struct policy {
 	bool anonymous;         /* who has not may send to local recipients */
 	bool can_sign_in;       /* there are mechanisms */
 	bool plaintext_sign_in; /* outside TLS too */
+	bool tls_required;      /* mail from who could start TLS is taken inside it alone */
+	unsigned min_bits;      /* of the cipher, where there is TLS; 0: any */
 	/* Where that is written; line 0: it is not, and the default holds. */
 	const char *server; /* name of the block */
 	const char *file;
 	int line;
 	struct {
-		int connect_default, unknown_name, relay_default, authenticated, anonymous;
+		int connect_default, unknown_name, relay_default, authenticated, anonymous, tls_required, min_bits;
 	} lines;
 };
 
@@ -41,8 +45,9 @@ void policy_finish(struct policy *policy);
 struct policy_facts {
 	struct net_address client;
 	enum policy_name name_state;
-	struct slice name; /* with POLICY_NAME_KNOWN */
-	unsigned tls_bits; /* of the cipher; 0: no TLS */
+	struct slice name;  /* with POLICY_NAME_KNOWN */
+	unsigned tls_bits;  /* of the cipher; 0: no TLS */
+	bool can_start_tls; /* the listener has STARTTLS */
 	bool signed_in;
 	/* of a recipient */
 	bool has_route;   /* some route takes its domain */
@@ -64,10 +69,13 @@ struct policy_verdict {
 	uint32_t rule;   /* that decided; none for POLICY_NEEDS_NAME */
 };
 
-/* At the greeting. */
+/* When TLS is there: is its cipher strong enough for the client to stay? */
+struct policy_verdict policy_judge_strength(const struct policy *policy, const struct policy_facts *facts);
+
+/* At the greeting; of a client inside TLS its strength, too. */
 struct policy_verdict policy_judge_connection(const struct policy *policy, const struct policy_facts *facts);
 
-/* At MAIL, of a client that may connect. */
+/* At MAIL, of a client that may connect: is there the TLS that mail needs, and may it send as it is? */
 struct policy_verdict policy_judge_sender(const struct policy *policy, const struct policy_facts *facts);
 
 /* At RCPT, of a client that may send. */

@@ -57,6 +57,13 @@ static void explain_setting(const struct policy *policy, const struct policy_ver
 	case POLICY_BY_MAILBOX:
 		set_reason(reason, 0, "the recipient's local part can't be a mailbox");
 		break;
+	case POLICY_BY_TLS:
+		set_reason(reason, policy->lines.tls_required, "tls { require = yes }");
+		break;
+	case POLICY_BY_MIN_BITS:
+		snprintf(reason->text, sizeof reason->text, "tls { min_bits = %u }", policy->min_bits);
+		reason->line = policy->lines.min_bits;
+		break;
 	default:
 		explain_rest(policy, verdict->stage == POLICY_CONNECTION, verdict->rule, reason);
 	}

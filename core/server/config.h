@@ -39,6 +39,7 @@ struct config_tls {
 	bool require;                /* mail is taken inside TLS alone; config_tls_requires() has the default */
 	int require_line;            /* 0: not said */
 	uint16_t min_bits;           /* 128 */
+	int min_bits_line;           /* 0: not said */
 	char *ciphers;               /* NULL: modern */
 	char groups[64];             /* empty: the library's */
 	uint64_t ticket_lifetime_ms; /* 24h */

@@ -95,6 +95,13 @@ static void set_require(struct config_reading *reading, const struct config_give
 	config_set_choice(reading, given);
 }
 
+static void set_min_bits(struct config_reading *reading, const struct config_given *given)
+{
+	struct config_server *server = given->target;
+	server->tls.min_bits_line = given->value->line;
+	config_set_number(reading, given);
+}
+
 static void set_ciphers(struct config_reading *reading, const struct config_given *given)
 {
 	struct error error;
@@ -170,7 +177,7 @@ const struct config_key config_tls_keys[] = {
 	{ "key", .set = set_default_certificate, FIELD(config_certificate, key) },
 	{ "rsa", CONFIG_BLOCK, .open = open_rsa, .inside = rsa_keys },
 	{ "require", .set = set_require, FIELD(config_server, tls.require), .choices = yes_no },
-	{ "min_bits", .set = config_set_number, FIELD(config_server, tls.min_bits), .least = 0, .most = 256 },
+	{ "min_bits", .set = set_min_bits, FIELD(config_server, tls.min_bits), .least = 0, .most = 256 },
 	{ "ciphers", .set = set_ciphers, FIELD(config_server, tls.ciphers) },
 	{ "groups", .set = add_group, FIELD(config_server, tls.groups), .many = true, .choices = groups },
 	{ "tickets", CONFIG_BLOCK, .open = open_tickets, .inside = tickets_keys },

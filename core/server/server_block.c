@@ -6,7 +6,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/limits.h"
-#include "core/server/config_tls.h"
 #include "core/server/server_policy.h"
 #include "core/server/server_tls.h"
 #include "crypto/secret.h"
@@ -19,7 +18,6 @@ static struct smtp_profile make_profile(const struct config_server *config, enum
 		.hostname = slice_from_text(config->hostname),
 		.mechanisms = config->mechanisms,
 		.starttls = mode == LISTENER_STARTTLS,
-		.tls_required = mode == LISTENER_STARTTLS && config_tls_requires(config),
 		.plaintext_sign_in = config->plaintext_sign_in,
 		.bare_lf_normalised = config->bare_lf_normalised,
 		.message_size_bytes = config->limits.message_size,

@@ -1,6 +1,8 @@
 /* Compiling a policy; see server_policy.h. */
 #include "core/server/server_policy.h"
 
+#include "core/server/config_tls.h"
+
 /* --- files of rules --- */
 
 static bool add_file(struct policy_rules_builder *builder, const struct config_rule_file *where,
@@ -86,6 +88,8 @@ bool server_policy_make(struct policy *policy, const struct config_server *confi
 		.anonymous = config->anonymous,
 		.can_sign_in = config->mechanisms != 0,
 		.plaintext_sign_in = config->plaintext_sign_in,
+		.tls_required = config_tls_requires(config),
+		.min_bits = config->tls.min_bits,
 		.server = config->name,
 		.file = config->file,
 		.line = config->line,
@@ -95,6 +99,8 @@ bool server_policy_make(struct policy *policy, const struct config_server *confi
 			.relay_default = relay->default_allow.line,
 			.authenticated = relay->authenticated.line,
 			.anonymous = config->auth_line,
+			.tls_required = config->tls.require_line,
+			.min_bits = config->tls.min_bits_line,
 		},
 	};
 	struct error first = { "" };

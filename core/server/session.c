@@ -162,11 +162,13 @@ static bool is_too_weak(struct session *session, const struct tls_facts *facts)
 {
 	struct worker *worker = session->worker;
 	struct log_line line;
-	unsigned least = session->server->config->tls.min_bits;
+	const struct policy *policy = &session->server->policy;
+	const struct policy_facts strength = { .tls_bits = facts->bits };
 	char detail[LIMIT_REPLY_DETAIL_BYTES];
-	if (facts->bits >= least)
+	if (policy_judge_strength(policy, &strength).outcome == POLICY_ALLOW)
 		return false;
-	snprintf(detail, sizeof detail, "(%s has %u bits, %u are asked for)", facts->cipher, facts->bits, least);
+	snprintf(detail, sizeof detail, "(%s has %u bits, %u are asked for)", facts->cipher, facts->bits,
+		 policy->min_bits);
 	if (session_log(session, &line, LOG_INFO, "refused")) {
 		log_text(&line, "what", "tls");
 		log_text(&line, "why", detail);

@@ -17,6 +17,7 @@ static void set_facts(const struct session *session, struct policy_facts *facts)
 		.name_state = (enum policy_name)session->name_state,
 		.name = slice_from_text(session->name ? session->name : ""),
 		.tls_bits = session->tls_bits,
+		.can_start_tls = session->smtp.profile->starttls,
 		.signed_in = session->smtp.signed_in,
 	};
 }

@@ -50,6 +50,12 @@ def folder(tmp_path):
 
 
 HOLD = """
+# TLS: it is there unless something else is said
+192.0.2.1 name=unknown tls=0 from=a@b.example -> refuse 530 sender
+192.0.2.1 name=unknown tls=128 from=a@b.example -> allow 250 sender
+192.0.2.1 name=unknown tls=64 -> refuse 554 connection
+203.0.113.9 tls=0 -> refuse 554 connection
+
 # connections
 203.0.113.9 -> refuse 554 connection
 203.0.113.9 -> refuse
@@ -75,7 +81,7 @@ HOLD = """
 
 
 def test_cases_that_hold(folder):
-    assert folder.test(HOLD).stdout == "18 cases, all right\n"
+    assert folder.test(HOLD).stdout == "22 cases, all right\n"
     assert folder.test("# nothing\n").stdout == "0 cases, all right\n"
     assert folder.test("203.0.113.9 -> refuse\r\n203.0.113.7 -> allow").stdout == "2 cases, all right\n"
 
@@ -174,6 +180,11 @@ def test_several_servers(folder):
     said = folder.test("1.2.3.4 -> allow\nserver three\n1.2.3.4 -> allow\n", status=2)
     assert "say which one" in said.stderr and "no server 'three'" in said.stderr
     assert len(said.stderr.splitlines()) == 2
+    # One of its listeners has TLS, the other one asks for none.
+    both = SECOND.replace('"127.0.0.1:2525 plain"', '{ "127.0.0.1:2525 plain", "127.0.0.1:2588 starttls" }')
+    folder.config("postern.conf", CONFIG % both.replace("auth", 'tls { certificate = "c.pem" key = "k.pem" } auth'))
+    folder.test("server two\n203.0.113.9 tls=0 to=bob@example.org -> allow\n")
+    folder.config("postern.conf", CONFIG % SECOND)
     text = "server two\n203.0.113.9 to=bob@example.org -> allow\n203.0.113.9 to=c@foreign.example -> refuse 550\n"
     text += "server one\n203.0.113.9 to=bob@example.org -> refuse 554\n"
     assert folder.test(text).stdout == "3 cases, all right\n"
@@ -195,6 +206,25 @@ def test_a_hundred_thousand_cases(folder):
     started = time.monotonic()
     folder.test(HOLD * 5300)
     assert time.monotonic() - started < 10, "optimised it takes 50 ms"
+
+
+def test_tls_settings_decide(folder):
+    text = "192.0.2.1 name=unknown tls=%s to=carol@foreign.example -> %s\n"
+
+    def said(tls, bits, expected, listen="starttls"):
+        config = (CONFIG % "").replace("tls {", "tls { %s" % tls).replace('2587 starttls"', '2587 %s"' % listen)
+        folder.config("postern.conf", config)
+        (folder.path / "cases").write_text(text % (bits, expected))
+        return postern.postern("policy", "test", "-c", "postern.conf", "cases", cwd=folder.path).stdout
+
+    right = "1 case, all right\n"
+    assert said("require = no", 0, "allow 250") == right
+    assert said("require = yes", 0, "refuse 530 sender") == right
+    assert "is refuse 530 sender: tls { require = yes }\n" in said("", 0, "allow")
+    assert "is refuse 530 sender: tls { require = yes } (postern.conf:5)" in said("require = yes", 0, "allow")
+    assert said("min_bits = 256", 256, "allow") == right
+    assert "is refuse 554 connection: tls { min_bits = 256 } (postern.conf:5)" in said("min_bits = 256", 128, "allow")
+    assert "server 'one' speaks to nobody outside TLS (postern.conf:2)" in said("", 0, "allow", "tls")
 
 
 RULES = """

@@ -116,6 +116,45 @@ def test_signing_in(folder):
     )
 
 
+def test_mail_outside_tls(folder):
+    said = folder.change("tls {", "tls { require = no")
+    # Who may relay may now do so in the clear, and who may not is told so without starting TLS.
+    assert (
+        "    without TLS: was refused at the sender (530) by tls { require = yes }, "
+        'now allowed by relay { allow = "192.0.2.0/25" } (new.conf:7)' in said
+    )
+    assert not any("with TLS" in line for line in said)
+    clear = CONFIG.replace("tls {", "tls { require = no")
+    said = folder.change("require = no", "require = yes", clear)
+    assert any("now refused at the sender (530) by tls { require = yes } (new.conf:5)" in line for line in said)
+    assert not any("with TLS" in line for line in said)
+    # That TLS is needed anyway is as said or unsaid.
+    assert folder.diff(CONFIG, CONFIG.replace("tls {", "tls { require = yes")) == (0, "no difference\n")
+    # A listener beside it, where nothing is needed.
+    nobody = CONFIG.replace("tls {", "auth { mechanisms = { } } tls {")
+    said = folder.change('"127.0.0.1:2587 starttls"', '"127.0.0.1:2587 starttls", "127.0.0.1:2525 plain"', nobody)
+    assert any('without TLS: was refused at the sender (530) by tls { require = yes }, now allowed' in line for line in said)
+    said = folder.change("2587 starttls", "2465 tls", clear)
+    assert any('without TLS: was allowed by relay { allow = "192.0.2.0/25" } (old.conf:7), now can\'t come without' in line
+               for line in said)
+
+
+def test_weak_ciphers(folder):
+    said = folder.change("tls {", "tls { min_bits = 256")
+    assert (
+        "    signed in, with a cipher of 128 bits: was allowed by relay { authenticated = allow }, "
+        "now refused at the connection (554) by tls { min_bits = 256 } (new.conf:5)" in said
+    )
+    assert all("with a cipher of 128 bits" in line for line in said if line.startswith("    "))
+    # No cipher has less than 128 bits.
+    assert folder.diff(CONFIG, CONFIG.replace("tls {", "tls { min_bits = 0")) == (0, "no difference\n")
+    strong = CONFIG.replace("tls {", "tls { min_bits = 256")
+    assert not any("cipher" in line for line in folder.change("192.0.2.0/25", "192.0.2.0/24", strong))
+    status, said = folder.diff(CONFIG, strong, "--json")
+    changes = json.loads(said.splitlines()[0])["changes"]
+    assert status == 1 and all(where["weak_cipher"] for each in changes for where in each["situations"])
+
+
 def test_tls(folder):
     plain = CONFIG.replace("2587 starttls", "2587 plain").replace("relay {", "auth { plaintext = yes } relay {")
     status, said = folder.diff(plain, CONFIG.replace("relay {", "auth { plaintext = yes } relay {"))

@@ -202,7 +202,7 @@ def test_refusals_are_kept_over_a_restart_and_told_without_a_server(ruled):
 )
 def test_what_is_explained_is_what_is_heard(ruled, address, tls, user, to):
     server = ruled()
-    asked = ["--address", address, *(["--tls", "256"] if tls else [])]
+    asked = ["--address", address, *([] if tls else ["--tls", "0"])]
     asked += [*(["--user", user] if user else []), *(["--to", to] if to else [])]
     replies = [stage["reply"] for stage in explain(server, *asked)["stages"]]
     heard = []

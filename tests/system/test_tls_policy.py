@@ -48,11 +48,15 @@ OUTSIDERS = 'relay { allow = { "127.0.0.0/8" } }'
 def test_mail_outside_tls_is_refused_by_default(make_server):
     server = make_server(server=OUTSIDERS).start()
     with plain(server) as client:
-        assert client.docmd("MAIL", "FROM:<a@example.org>") == (530, b"5.7.0 Start TLS first")
+        code, text = client.docmd("MAIL", "FROM:<a@example.org>")
+        refusal = re.fullmatch(r"5\.7\.0 Start TLS first \((\S+)\)", text.decode())
+        assert code == 530 and refusal, text
         assert client.docmd("RCPT", "TO:<a@example.org>")[0] == 503
         assert client.noop()[0] == 250
         client.starttls(context=ssl.create_default_context(cafile=server.ca))
         client.sendmail("a@example.org", ["b@example.org"], "Subject: inside\r\n\r\nText\r\n")
+    postern.wait_until(lambda: server.run("explain", refusal[1]).returncode == 0, 10, "it is kept")
+    assert "rule       tls { require = yes }\n" in server.run("explain", refusal[1]).stdout
 
 
 def test_mail_outside_tls_is_taken_where_that_is_said(make_server):
@@ -60,6 +64,37 @@ def test_mail_outside_tls_is_taken_where_that_is_said(make_server):
     with plain(server) as client:
         client.sendmail("a@example.org", ["b@example.org"], "Subject: outside\r\n\r\nText\r\n")
     server.wait_for("b@example.org", "outside")
+
+
+@pytest.mark.parametrize("tls, bits", [("", 0), ("require = no", 0), ("require = yes", 256), ("min_bits = 256", 0)])
+def test_what_is_explained_is_what_is_heard(make_server, tls, bits):
+    server = configure(make_server(server=OUTSIDERS), tls).start()
+    done = server.run("explain", "--json", "--address", "127.0.0.1", "--tls", str(bits), "--to", "a@example.org")
+    stages = json.loads(done.stdout)["stages"]
+    with inside(server) if bits else plain(server) as client:
+        client.ehlo_or_helo_if_needed()
+        heard = [client.docmd("MAIL", "FROM:<>")]
+        if heard[0][0] == 250:
+            heard.append(client.docmd("RCPT", "TO:<a@example.org>"))
+    said = [f"{code} " + re.sub(r"\([0-9A-Z]{13}\)", "(ID)", text.decode()) for code, text in heard]
+    assert [stage["reply"] for stage in stages[1:]] == said
+    assert done.returncode == (0 if said[-1].startswith("250") else 1)
+
+
+def test_a_cipher_that_is_too_weak_is_explained(make_server):
+    server = configure(make_server(), "min_bits = 256")
+    for bits, status in ((256, 0), (128, 1)):
+        assert server.run("explain", "--address", "127.0.0.1", "--user", "alice", "--tls", str(bits)).returncode == status
+    told = server.run("explain", "--address", "127.0.0.1", "--user", "alice", "--tls", "128").stdout
+    assert re.match(r"connection  refuse  tls \{ min_bits = 256 \}  \(.*postern.conf:10\)\n +554 5.7.10 ", told), told
+
+
+def test_nobody_is_explained_who_can_not_come(make_server):
+    server = make_server()
+    asked = ["explain", "--address", "127.0.0.1", "--tls"]
+    server.config.write_text(re.sub(r'"127.0.0.1:\d+ starttls", ', "", server.config.read_text()))
+    done = server.run(*asked, "0")
+    assert done.returncode == 64 and "server 'test' speaks to nobody outside TLS" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,46 @@ static void senders_sign_in_unless_a_rule_lets_them(void **state)
 	assert_false(policy_takes_outsiders(&policy));
 }
 
+static void mail_needs_the_tls_that_is_asked_for(void **state)
+{
+	(void)state;
+	struct policy policy = make_relay();
+	struct policy_facts facts = facts_of("192.0.2.5");
+	struct policy_reason reason;
+	policy.tls_required = true;
+	policy.min_bits = 200;
+	policy.lines.min_bits = 7;
+	/* Where TLS can't be had it is not asked for. */
+	assert_verdict(policy_judge_sender(&policy, &facts), POLICY_ALLOW, SMTP_OK);
+	facts.can_start_tls = true;
+	for (int signed_in = 0; signed_in < 2; signed_in++) {
+		facts.signed_in = signed_in;
+		struct policy_verdict verdict = policy_judge_sender(&policy, &facts);
+		assert_verdict(verdict, POLICY_REFUSE, SMTP_TLS_REQUIRED);
+		policy_explain(&policy, &verdict, &reason);
+		assert_string_equal(reason.text, "tls { require = yes }");
+		assert_int_equal(reason.line, 0);
+	}
+	/* Outside TLS there is no strength; inside it has to be as said, whatever rules allow. */
+	assert_int_equal(policy_judge_connection(&policy, &facts).outcome, POLICY_ALLOW);
+	for (unsigned bits = 1; bits <= 256; bits++) {
+		facts.tls_bits = bits;
+		struct policy_verdict verdict = policy_judge_connection(&policy, &facts);
+		assert_int_equal(policy_judge_strength(&policy, &facts).outcome, verdict.outcome);
+		assert_int_equal(verdict.outcome, bits < 200 ? POLICY_REFUSE : POLICY_ALLOW);
+		if (bits >= 200)
+			assert_verdict(policy_judge_sender(&policy, &facts), POLICY_ALLOW, SMTP_OK);
+		else
+			assert_int_equal(verdict.status, SMTP_CIPHER_TOO_WEAK);
+	}
+	facts.tls_bits = 128;
+	struct policy_verdict weak = policy_judge_connection(&policy, &facts);
+	policy_explain(&policy, &weak, &reason);
+	assert_string_equal(reason.text, "tls { min_bits = 200 }");
+	assert_int_equal(reason.line, 7);
+	policy_finish(&policy);
+}
+
 static void recipients_that_are_here_are_no_relay(void **state)
 {
 	(void)state;
@@ -388,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts_are_those_of_a_list_of_rules),
 		cmocka_unit_test(senders_sign_in_unless_a_rule_lets_them),
+		cmocka_unit_test(mail_needs_the_tls_that_is_asked_for),
 		cmocka_unit_test(recipients_that_are_here_are_no_relay),
 		cmocka_unit_test(reasons_name_the_line),
 		cmocka_unit_test(rules_of_files_know_their_line),

@@ -10,15 +10,7 @@
 
 #include "tests/unit/proto/dialogue.h"
 
-enum {
-	PLAIN_TEXT = 1,
-	MUST_SIGN_IN = 2,
-	SIGN_IN_ANYWHERE = 4,
-	NO_SIGN_IN = 8,
-	FEW_ERRORS = 16,
-	NO_STARTTLS = 32,
-	MUST_TLS = 64
-};
+enum { PLAIN_TEXT = 1, MUST_SIGN_IN = 2, SIGN_IN_ANYWHERE = 4, NO_SIGN_IN = 8, FEW_ERRORS = 16, NO_STARTTLS = 32 };
 
 struct row {
 	const char *name;
@@ -247,9 +239,6 @@ static const struct row sign_ins[] = {
 
 static const struct row tls[] = {
 	{ "mail outside TLS", PLAIN_TEXT, EHLO MAIL, "250 | 250 2.1.0", NULL },
-	{ "mail outside TLS, where it is required", PLAIN_TEXT | MUST_TLS, EHLO MAIL RCPT "NOOP\r\n" QUIT,
-	  "250 | 530 5.7.0 | 503 5.5.1 | 250 2.0.0 | " GOODBYE, NULL },
-	{ "mail inside TLS, where it is required", MUST_TLS, EHLO MAIL, "250 | 250 2.1.0", NULL },
 	{ "starts", PLAIN_TEXT, EHLO "STARTTLS\r\n" MAIL EHLO "STARTTLS\r\n" MAIL,
 	  "250 | 220 2.0.0 | 503 5.5.1 | 250 | 503 5.5.1 | 250 2.1.0", NULL },
 	{ "forgets the sign-in", PLAIN_TEXT | SIGN_IN_ANYWHERE | MUST_SIGN_IN, EHLO GOOD_PLAIN "STARTTLS\r\n" EHLO MAIL,
@@ -283,7 +272,6 @@ static struct smtp_profile profile_of(const struct row *row)
 {
 	struct smtp_profile profile = dialogue_profile();
 	profile.sign_in_required = row->flags & MUST_SIGN_IN;
-	profile.tls_required = row->flags & MUST_TLS;
 	profile.plaintext_sign_in = row->flags & SIGN_IN_ANYWHERE;
 	profile.starttls = !(row->flags & NO_STARTTLS);
 	if (row->flags & NO_SIGN_IN)

@@ -86,14 +86,19 @@ static void add_rules(struct text *text)
 static struct config *random_config(void)
 {
 	struct text text = { .size = 0 };
-	bool tls = below(4);
+	static const char *const modes[] = { "plain", "starttls", "tls", "starttls\", \"127.0.0.1:2588 plain" };
+	const char *mode = modes[below(4)];
+	bool tls = mode != modes[0];
 	bool signs_in = below(4);
-	add(&text, "data = \"data\" server s { hostname = \"m.example\" listen = \"127.0.0.1:2587 %s\" ",
-	    tls ? "starttls" : "plain");
+	bool in_clear = below(2) || (!tls && signs_in);
+	add(&text, "data = \"data\" server s { hostname = \"m.example\" listen = { \"127.0.0.1:2587 %s\" } ", mode);
 	if (tls)
-		add(&text, "tls { certificate = \"c\" key = \"k\" } ");
+		add(&text, "tls { certificate = \"c\" key = \"k\" min_bits = %u %s } ", below(3) * 128,
+		    below(3)   ? ""
+		    : in_clear ? "require = no"
+			       : "require = yes");
 	add(&text, "auth { %s plaintext = %s anonymous = %s } ", signs_in ? "" : "mechanisms = { }",
-	    below(2) || (!tls && signs_in) ? "yes" : "no", below(3) && signs_in ? "no" : "yes");
+	    in_clear ? "yes" : "no", below(3) && signs_in ? "no" : "yes");
 	add(&text, "connect { default = %s unknown_name = %s ", below(3) ? "allow" : "deny",
 	    below(2) ? "allow" : "deny");
 	add_rules(&text);
@@ -113,29 +118,56 @@ static struct config *random_config(void)
 
 /* --- a client under both --- */
 
-static struct diff_outcome judge_alone(const struct diff_side *side, struct policy_facts facts, bool foreign,
-				       bool *comes_in)
+static bool listens(const struct config_server *server, enum listener_mode mode)
 {
+	for (size_t i = 0; i < server->listener_count; i++)
+		if (server->listeners[i].mode == mode)
+			return true;
+	return false;
+}
+
+/* Is the client in that situation? Else what hinders it. */
+static enum diff_what hindrance(const struct config_server *server, const struct policy_facts *facts)
+{
+	if (facts->tls_bits && !listens(server, LISTENER_STARTTLS) && !listens(server, LISTENER_TLS))
+		return DIFF_HAS_NO_TLS;
+	if (!facts->tls_bits && !listens(server, LISTENER_STARTTLS) && !listens(server, LISTENER_PLAIN))
+		return DIFF_HAS_NO_CLEAR;
+	if (facts->signed_in && (!server->mechanisms || (!facts->tls_bits && !server->plaintext_sign_in)))
+		return DIFF_CAN_NOT_SIGN_IN;
+	return DIFF_NOTHING;
+}
+
+struct met {
+	struct diff_outcome outcome;
+	bool comes_in;
+	bool wrong_tls; /* and nothing but that is said of it */
+};
+
+static struct met judge_alone(const struct diff_side *side, struct policy_facts facts, bool foreign)
+{
+	const struct config_server *server = side->server;
 	facts.has_route = foreign ? side->has_foreign : side->has_local;
 	facts.local = !foreign && side->has_local;
 	facts.has_mailbox = true;
+	facts.can_start_tls = !listens(server, LISTENER_PLAIN) && listens(server, LISTENER_STARTTLS);
 	struct policy_verdict verdict = policy_judge_connection(&side->policy, &facts);
-	*comes_in = verdict.outcome == POLICY_ALLOW;
-	if (*comes_in) {
-		const struct config_server *server = side->server;
-		*comes_in = false;
-		if (facts.tls_bits && server->listeners[0].mode == LISTENER_PLAIN)
-			return (struct diff_outcome){ .what = DIFF_HAS_NO_TLS };
-		if (facts.signed_in && (!server->mechanisms || (!facts.tls_bits && !server->plaintext_sign_in)))
-			return (struct diff_outcome){ .what = DIFF_CAN_NOT_SIGN_IN };
-		*comes_in = true;
+	bool comes_in = verdict.outcome == POLICY_ALLOW;
+	if (comes_in) {
+		enum diff_what what = hindrance(server, &facts);
+		if (what != DIFF_NOTHING)
+			return (struct met){ .outcome.what = (uint8_t)what };
 		verdict = policy_judge_sender(&side->policy, &facts);
 		if (verdict.outcome == POLICY_ALLOW)
 			verdict = policy_judge_recipient(&side->policy, &facts);
 	}
-	return (struct diff_outcome){ .what = (uint8_t)(DIFF_ALLOWED + verdict.outcome),
-				      .stage = verdict.stage,
-				      .code = (uint16_t)policy_verdict_code(&verdict) };
+	return (struct met){
+		.outcome = { .what = (uint8_t)(DIFF_ALLOWED + verdict.outcome),
+			     .stage = verdict.stage,
+			     .code = (uint16_t)policy_verdict_code(&verdict) },
+		.comes_in = comes_in,
+		.wrong_tls = verdict.status == SMTP_TLS_REQUIRED || verdict.status == SMTP_CIPHER_TOO_WEAK,
+	};
 }
 
 static unsigned kind_of(const struct policy_diff *diff, const struct policy_facts *facts)
@@ -175,25 +207,36 @@ static const struct diff_group *find(const struct policy_diff *diff, const struc
 	return found;
 }
 
+static bool is_no_news(const struct met *old, const struct met *new)
+{
+	bool impossible = old->outcome.what >= DIFF_CAN_NOT_SIGN_IN || new->outcome.what >= DIFF_CAN_NOT_SIGN_IN;
+	if (memcmp(&old->outcome, &new->outcome, sizeof old->outcome) == 0 ||
+	    (!old->comes_in && !new->comes_in &&impossible))
+		return true;
+	return !impossible && (old->wrong_tls || new->wrong_tls) && (old->wrong_tls || !old->comes_in) &&
+	       (new->wrong_tls || !new->comes_in);
+}
+
 static void check_client(const struct policy_diff *diff, const struct policy_facts *facts)
 {
 	const struct diff_group *group = find(diff, facts);
 	for (unsigned i = 0; i < DIFF_SITUATIONS; i++) {
 		struct policy_facts now = *facts;
-		bool old_in, new_in;
 		now.signed_in = i & DIFF_SIGNED_IN;
-		now.tls_bits = i & DIFF_TLS ? 256 : 0;
-		struct diff_outcome old = judge_alone(&diff->old, now, i & DIFF_FOREIGN, &old_in);
-		struct diff_outcome new = judge_alone(&diff->new, now, i & DIFF_FOREIGN, &new_in);
-		bool impossible = old.what >= DIFF_CAN_NOT_SIGN_IN || new.what >= DIFF_CAN_NOT_SIGN_IN;
-		bool same = memcmp(&old, &new, sizeof old) == 0 || (!old_in && !new_in && impossible);
-		if (same) {
+		now.tls_bits = i & DIFF_TLS ? i & DIFF_WEAK ? 128 : 256 : 0;
+		if (i & DIFF_WEAK && !(i & DIFF_TLS)) {
+			assert_true(!group || group->change.was[i].what == DIFF_NOTHING);
+			continue;
+		}
+		struct met old = judge_alone(&diff->old, now, i & DIFF_FOREIGN);
+		struct met new = judge_alone(&diff->new, now, i & DIFF_FOREIGN);
+		if (is_no_news(&old, &new)) {
 			assert_true(!group || group->change.was[i].what <= DIFF_NOTHING);
 			continue;
 		}
 		assert_non_null(group);
-		assert_memory_equal(&group->change.was[i], &old, sizeof old);
-		assert_memory_equal(&group->change.now[i], &new, sizeof new);
+		assert_memory_equal(&group->change.was[i], &old.outcome, sizeof old.outcome);
+		assert_memory_equal(&group->change.now[i], &new.outcome, sizeof new.outcome);
 	}
 }
 
@@ -244,18 +287,18 @@ static void changes_are_what_clients_meet(void **state)
 static void covers_hold_what_is_wanted_and_no_more(void **state)
 {
 	(void)state;
-	for (unsigned wanted = 0; wanted < 256; wanted++) {
-		for (unsigned rest = 0; rest < 256; rest++) {
-			struct policy_cube cubes[POLICY_COVER_MOST];
-			size_t count = policy_cover((uint8_t)wanted, (uint8_t)rest, cubes);
-			unsigned held = 0;
-			assert_true(count <= POLICY_COVER_MOST);
-			for (size_t i = 0; i < count; i++)
-				for (unsigned s = 0; s < POLICY_COVER_SITUATIONS; s++)
-					held |= (unsigned)((s & cubes[i].fixed) == cubes[i].value) << s;
-			assert_int_equal(held & wanted, wanted);
-			assert_int_equal(held & ~(wanted | rest), 0);
-		}
+	random_state = 1;
+	for (unsigned wanted = 0; wanted <= UINT16_MAX; wanted++) {
+		uint16_t rest = (uint16_t)(below(4) ? below(UINT16_MAX + 1) : 0);
+		struct policy_cube cubes[POLICY_COVER_MOST];
+		size_t count = policy_cover((uint16_t)wanted, rest, cubes);
+		unsigned held = 0;
+		assert_true(count <= POLICY_COVER_MOST);
+		for (size_t i = 0; i < count; i++)
+			for (unsigned s = 0; s < POLICY_COVER_SITUATIONS; s++)
+				held |= (unsigned)((s & cubes[i].fixed) == cubes[i].value) << s;
+		assert_int_equal(held & wanted, wanted);
+		assert_int_equal(held & ~(wanted | rest), 0);
 	}
 }
 
@@ -263,16 +306,20 @@ static void covers_say_no_more_than_matters(void **state)
 {
 	(void)state;
 	struct policy_cube cubes[POLICY_COVER_MOST];
-	assert_int_equal(policy_cover(0xff, 0, cubes), 1);
+	assert_int_equal(policy_cover(0xffff, 0, cubes), 1);
 	assert_int_equal(cubes[0].fixed, 0);
-	assert_int_equal(policy_cover(0x55, 0, cubes), 1);
+	assert_int_equal(policy_cover(0x5555, 0, cubes), 1);
 	assert_int_equal(cubes[0].fixed, DIFF_SIGNED_IN);
 	assert_int_equal(cubes[0].value, 0);
 	/* Where signing in needs TLS, that is not said. */
-	assert_int_equal(policy_cover(0x88, 0x22, cubes), 1);
+	assert_int_equal(policy_cover(0x8888, 0x2222, cubes), 1);
 	assert_int_equal(cubes[0].fixed, DIFF_SIGNED_IN);
 	assert_int_equal(cubes[0].value, DIFF_SIGNED_IN);
-	assert_int_equal(policy_cover(0, 0xff, cubes), 0);
+	/* Nor, of a weak cipher, that it is one of TLS. */
+	assert_int_equal(policy_cover(0xcc00, 0x3300, cubes), 1);
+	assert_int_equal(cubes[0].fixed, DIFF_WEAK);
+	assert_int_equal(cubes[0].value, DIFF_WEAK);
+	assert_int_equal(policy_cover(0, 0xffff, cubes), 0);
 }
 
 int main(void)
