@@ -9,6 +9,7 @@
 #include "tools/command.h"
 #include "tools/policy_case.h"
 #include "tools/prove.h"
+#include "tools/prove_print.h"
 
 static const char usage[] = "usage: postern prove [-c FILE] [--json]\n";
 
@@ -19,9 +20,9 @@ static void print_help(void)
 	     "name,\n"
 	     "signed in or not, inside TLS or not, and answers for each server block: can somebody who has not signed "
 	     "in\n"
-	     "have mail sent on to somewhere else, and from where? Can a password cross the net in the clear? Does a "
-	     "rule\n"
-	     "never decide? Each yes comes with a session that shows it.\n"
+	     "have mail sent on to somewhere else, and from where? Can a password or mail cross the net in the clear? "
+	     "Does a\n"
+	     "rule never decide? Each yes comes with a session that shows it.\n"
 	     "\n"
 	     "--json  one object a server block and line\n"
 	     "\n"
@@ -54,55 +55,13 @@ static bool parse_arguments(int argc, char **argv, struct request *request)
 	return optind == argc;
 }
 
-/* All that is printed of a server block. */
-struct subject {
-	const struct config *config;
-	const struct config_server *server;
-	const struct policy *policy;
-	struct prove_report report;
-};
-
-/* --- passwords --- */
-
-static bool is_in_the_clear(const struct config_server *server, const struct config_listener *listener)
-{
-	return server->mechanisms && server->plaintext_sign_in && listener->mode != LISTENER_TLS;
-}
-
-/* What is heard on loopback alone does not cross a net. */
-static bool crosses_a_net(const struct config_listener *listener)
-{
-	struct net_address address = net_address_from_socket(&listener->address);
-	static const uint8_t loopback[16] = { [15] = 1 };
-	return address.family == 4 ? address.bytes[0] != 127 : memcmp(address.bytes, loopback, sizeof loopback) != 0;
-}
-
 /* --- sessions --- */
 
-static void judge_hole(const struct subject *subject, const struct prove_hole *hole, struct policy_steps *steps)
+static void judge_hole(const struct prove_subject *subject, const struct prove_hole *hole, struct policy_steps *steps)
 {
 	struct policy_case asked = { .facts = hole->facts, .recipient = slice_from_text(subject->report.foreign) };
 	asked.facts.name = slice_from_text(hole->name);
 	policy_case_judge(&asked, subject->policy, subject->server, &subject->config->routes, "ID", steps);
-}
-
-enum { SESSION_LINES = 8, SESSION_LINE_BYTES = LIMIT_REPLY_BYTES + 8 };
-
-/* What the two say to each other; answers the count of lines. */
-static size_t write_session(const struct subject *subject, const struct policy_steps *steps,
-			    char lines[SESSION_LINES][SESSION_LINE_BYTES])
-{
-	size_t count = 0;
-	for (size_t i = 0; i < steps->count; i++) {
-		if (i == 1)
-			snprintf(lines[count++], SESSION_LINE_BYTES, "C: EHLO client.example");
-		if (i == 1)
-			snprintf(lines[count++], SESSION_LINE_BYTES, "C: MAIL FROM:<>");
-		if (i == 2)
-			snprintf(lines[count++], SESSION_LINE_BYTES, "C: RCPT TO:<%s>", subject->report.foreign);
-		snprintf(lines[count++], SESSION_LINE_BYTES, "S: %s", steps->list[i].reply);
-	}
-	return count;
 }
 
 static void format_from(const struct prove_hole *hole, char *text, size_t capacity)
@@ -134,23 +93,23 @@ static void print_reason(const struct policy_reason *reason)
 		printf("  (%s:%d)", reason->file, reason->line);
 }
 
-static void print_hole(const struct subject *subject, const struct prove_hole *hole)
+static void print_hole(const struct prove_subject *subject, const struct prove_hole *hole)
 {
 	struct policy_steps steps;
 	struct policy_reason reason;
-	char lines[SESSION_LINES][SESSION_LINE_BYTES], from[512];
+	char lines[PROVE_SESSION_LINES][PROVE_SESSION_LINE_BYTES], from[512];
 	judge_hole(subject, hole, &steps);
 	policy_explain(subject->policy, &hole->verdict, &reason);
 	format_from(hole, from, sizeof from);
 	printf("    by ");
 	print_reason(&reason);
 	printf("\n      from %s\n", from);
-	size_t count = write_session(subject, &steps, lines);
+	size_t count = prove_write_session(subject, &hole->facts, &steps, lines);
 	for (size_t i = 0; i < count; i++)
 		printf("      %s\n", lines[i]);
 }
 
-static void print_relay(const struct subject *subject)
+static void print_relay(const struct prove_subject *subject)
 {
 	const struct prove_report *report = &subject->report;
 	printf("  can somebody who has not signed in have mail sent on? ");
@@ -167,25 +126,7 @@ static void print_relay(const struct subject *subject)
 		       report->any_name ? ", all hosts of a top-level domain" : "");
 }
 
-static void print_passwords(const struct subject *subject)
-{
-	const struct config_server *server = subject->server;
-	bool any = false;
-	printf("  can a password cross the net in the clear? ");
-	for (size_t i = 0; i < server->listener_count; i++) {
-		const struct config_listener *listener = &server->listeners[i];
-		if (!is_in_the_clear(server, listener) || !crosses_a_net(listener))
-			continue;
-		printf("%s    on %s  (%s:%d), by auth { plaintext = yes }  (%s:%d)\n", any ? "" : "yes\n",
-		       listener->text, server->file, listener->line, server->file, server->auth_line);
-		puts("      C: EHLO client.example\n      C: AUTH PLAIN <the password, in base64>");
-		any = true;
-	}
-	if (!any)
-		puts("no");
-}
-
-static void print_unreached(const struct subject *subject)
+static void print_unreached(const struct prove_subject *subject)
 {
 	const struct prove_report *report = &subject->report;
 	printf("  is there a rule that never decides? %s\n", report->unreached_count ? "yes" : "no");
@@ -200,12 +141,13 @@ static void print_unreached(const struct subject *subject)
 		printf("    and %llu more\n", (unsigned long long)report->unreached_more);
 }
 
-static void print_text(const struct subject *subject)
+static void print_text(const struct prove_subject *subject)
 {
 	printf("server %s  (%s:%d), %llu classes of clients judged\n", subject->server->name, subject->server->file,
 	       subject->server->line, (unsigned long long)subject->report.classes);
 	print_relay(subject);
-	print_passwords(subject);
+	prove_print_clear_passwords(subject);
+	prove_print_clear_mail(subject);
 	print_unreached(subject);
 }
 
@@ -218,12 +160,13 @@ static json_t *reason_json(const struct policy *policy, const struct policy_verd
 	return json_pack("{s:s, s:s, s:i}", "rule", reason.text, "file", reason.file, "line", reason.line);
 }
 
-static json_t *hole_json(const struct subject *subject, const struct prove_hole *hole)
+static json_t *hole_json(const struct prove_subject *subject, const struct prove_hole *hole)
 {
 	struct policy_steps steps;
-	char lines[SESSION_LINES][SESSION_LINE_BYTES], first[NET_ADDRESS_TEXT_BYTES], last[NET_ADDRESS_TEXT_BYTES];
+	char lines[PROVE_SESSION_LINES][PROVE_SESSION_LINE_BYTES], first[NET_ADDRESS_TEXT_BYTES],
+		last[NET_ADDRESS_TEXT_BYTES];
 	judge_hole(subject, hole, &steps);
-	size_t count = write_session(subject, &steps, lines);
+	size_t count = prove_write_session(subject, &hole->facts, &steps, lines);
 	json_t *object = reason_json(subject->policy, &hole->verdict), *session = json_array();
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(session, json_string(lines[i]));
@@ -241,23 +184,20 @@ static json_t *hole_json(const struct subject *subject, const struct prove_hole 
 	return object;
 }
 
-static void print_json(const struct subject *subject)
+static void print_json(const struct prove_subject *subject)
 {
 	const struct prove_report *report = &subject->report;
 	const struct config_server *server = subject->server;
-	json_t *relay = json_array(), *clear = json_array(), *unreached = json_array();
+	json_t *relay = json_array(), *unreached = json_array();
 	for (size_t i = 0; report->has_foreign && i < report->hole_count; i++)
 		json_array_append_new(relay, hole_json(subject, &report->holes[i]));
-	for (size_t i = 0; i < server->listener_count; i++)
-		if (is_in_the_clear(server, &server->listeners[i]) && crosses_a_net(&server->listeners[i]))
-			json_array_append_new(clear, json_pack("{s:s, s:i}", "listener", server->listeners[i].text,
-							       "line", server->listeners[i].line));
 	for (size_t i = 0; i < report->unreached_count; i++)
 		json_array_append_new(unreached, reason_json(subject->policy, &report->unreached[i].verdict));
-	json_t *object =
-		json_pack("{s:s, s:I, s:o, s:b, s:b, s:o, s:o}", "server", server->name, "classes",
-			  (json_int_t)report->classes, "relay", relay, "open_relay", report->open_relay,
-			  "open_relay_meant", server->relay.open_relay_meant, "clear", clear, "unreached", unreached);
+	json_t *object = json_pack("{s:s, s:I, s:o, s:b, s:b, s:o, s:o, s:o}", "server", server->name, "classes",
+				   (json_int_t)report->classes, "relay", relay, "open_relay", report->open_relay,
+				   "open_relay_meant", server->relay.open_relay_meant, "clear",
+				   prove_clear_passwords_json(subject), "clear_mail", prove_clear_mail_json(subject),
+				   "unreached", unreached);
 	json_dumpf(object, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(object);
@@ -265,17 +205,30 @@ static void print_json(const struct subject *subject)
 
 /* --- the call --- */
 
+static unsigned ways_in(const struct config_server *server)
+{
+	static const unsigned ways[] = {
+		[LISTENER_PLAIN] = PROVE_PLAIN,
+		[LISTENER_STARTTLS] = PROVE_STARTTLS | PROVE_TLS,
+		[LISTENER_TLS] = PROVE_TLS,
+	};
+	unsigned all = 0;
+	for (size_t i = 0; i < server->listener_count; i++)
+		all |= ways[server->listeners[i].mode];
+	return all;
+}
+
 /* Answers an exit status. */
 static int prove_one(const struct request *request, const struct config *config, const struct config_server *server)
 {
 	struct policy policy;
 	struct error error;
-	struct subject subject = { config, server, &policy, { .holes = NULL } };
+	struct prove_subject subject = { config, server, &policy, { .holes = NULL } };
 	if (!server_policy_make(&policy, server, &error)) {
 		fprintf(stderr, "%s\n", error.text);
 		return EXIT_ENVIRONMENT;
 	}
-	bool done = prove_policy(&policy, &config->routes, &subject.report);
+	bool done = prove_policy(&policy, ways_in(server), &config->routes, &subject.report);
 	if (!done)
 		fputs("postern prove: out of memory\n", stderr);
 	else if (request->json)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/policy_situation.h"
+
 /* As much of the Internet as no site's clients have: a /8 of IPv4, a /20 of IPv6. */
 enum { OPEN_IPV4 = 1 << 24, OPEN_IPV6 = 1 << 28, /* of /48 */ UNREACHED_TOLD = 100, TABLES = 2 };
 
@@ -22,7 +24,9 @@ struct prove {
 	const struct policy_rules *tables[TABLES];
 	struct reached reached[TABLES];
 	struct prove_report *report;
+	unsigned ways;
 	struct policy_facts facts;
+	struct policy_facts relaying;        /* of one who has not signed in, and may relay */
 	char door[LIMIT_DNS_NAME_BYTES + 1]; /* see find_door() */
 	enum policy_name door_state;
 	bool door_is_open; /* to whatever name */
@@ -129,7 +133,7 @@ static void add_hole(struct prove *prove, const struct policy_verdict *verdict, 
 	}
 	report->holes = larger;
 	hole = &larger[report->hole_count++];
-	*hole = (struct prove_hole){ .verdict = *verdict, .facts = prove->facts, .ranges = range != NULL };
+	*hole = (struct prove_hole){ .verdict = *verdict, .facts = prove->relaying, .ranges = range != NULL };
 	if (range) {
 		hole->first = range->first;
 		hole->last = range->last;
@@ -157,32 +161,62 @@ static struct net_address example_of(const struct policy_range *range)
 
 /* --- judging --- */
 
-/* Judges the facts for everybody: signed in or not, inside TLS or not. True: who has not signed in may relay. */
+static void note_clear(struct prove *prove)
+{
+	const struct policy_facts *facts = &prove->facts;
+	struct prove_clear *clear = facts->can_start_tls ? &prove->report->starttls : &prove->report->plain;
+	if (clear->classes++ && (facts->signed_in || !clear->facts.signed_in))
+		return;
+	clear->facts = *facts;
+	clear->name[0] = 0;
+	if (facts->name_state == POLICY_NAME_KNOWN)
+		(void)!slice_to_text(facts->name, clear->name, sizeof clear->name);
+	clear->facts.name = (struct slice){ NULL, 0 };
+}
+
+/* Judges the facts. True: such a client may have mail sent on. */
+static bool judge_one(struct prove *prove, struct policy_verdict *verdict)
+{
+	prove->report->classes++;
+	*verdict = policy_judge_connection(prove->policy, &prove->facts);
+	mark(&prove->reached[0], verdict->rule);
+	if (verdict->outcome != POLICY_ALLOW)
+		return false;
+	*verdict = policy_judge_sender(prove->policy, &prove->facts);
+	mark(&prove->reached[1], verdict->rule);
+	if (verdict->outcome != POLICY_ALLOW)
+		return false;
+	if (!prove->facts.tls_bits)
+		note_clear(prove);
+	prove->facts.has_route = prove->facts.has_mailbox = true;
+	*verdict = policy_judge_recipient(prove->policy, &prove->facts);
+	mark(&prove->reached[1], verdict->rule);
+	return verdict->outcome == POLICY_ALLOW;
+}
+
+/* Judges the facts for everybody: signed in or not, by each way, the worst first. True: who has not signed in may relay. */
 static bool judge_all(struct prove *prove, struct policy_verdict *hole)
 {
+	static const enum prove_way ways[] = { PROVE_PLAIN, PROVE_STARTTLS, PROVE_TLS };
+	const struct policy_facts asked = prove->facts;
+	const struct policy *policy = prove->policy;
 	bool relays = false;
-	for (unsigned bits = 0; bits < 4; bits++) {
-		prove->report->classes++;
-		prove->facts.signed_in = bits & 1;
-		prove->facts.tls_bits = bits & 2 ? 256 : 0;
-		struct policy_verdict verdict = policy_judge_connection(prove->policy, &prove->facts);
-		mark(&prove->reached[0], verdict.rule);
-		if (verdict.outcome != POLICY_ALLOW)
-			continue;
-		verdict = policy_judge_sender(prove->policy, &prove->facts);
-		if (verdict.rule < POLICY_BY_DEFAULT)
-			mark(&prove->reached[1], verdict.rule);
-		if (verdict.outcome != POLICY_ALLOW)
-			continue;
-		prove->facts.has_route = prove->facts.has_mailbox = true;
-		verdict = policy_judge_recipient(prove->policy, &prove->facts);
-		mark(&prove->reached[1], verdict.rule);
-		if (verdict.outcome == POLICY_ALLOW && !prove->facts.signed_in) {
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		bool tls = ways[i] == PROVE_TLS, signs_in = policy->can_sign_in && (tls || policy->plaintext_sign_in);
+		for (int signed_in = 0; (prove->ways & ways[i]) && signed_in <= signs_in; signed_in++) {
+			struct policy_verdict verdict;
+			prove->facts = asked;
+			prove->facts.signed_in = signed_in;
+			prove->facts.tls_bits = tls ? POLICY_BITS_USUAL : 0;
+			prove->facts.can_start_tls = ways[i] == PROVE_STARTTLS;
+			if (!judge_one(prove, &verdict) || signed_in || relays)
+				continue;
 			relays = true;
+			prove->relaying = prove->facts;
 			*hole = verdict;
 		}
 	}
-	prove->facts.signed_in = false;
+	prove->facts = asked;
 	return relays;
 }
 
@@ -296,10 +330,12 @@ static void set_foreign(const struct route_table *routes, struct prove_report *r
 		snprintf(report->foreign, sizeof report->foreign, "somebody@%.240s", domain);
 }
 
-bool prove_policy(const struct policy *policy, const struct route_table *routes, struct prove_report *report)
+bool prove_policy(const struct policy *policy, unsigned ways, const struct route_table *routes,
+		  struct prove_report *report)
 {
 	struct prove prove = {
 		.policy = policy,
+		.ways = ways,
 		.tables = { &policy->connect, &policy->relay },
 		.report = report,
 		.door_state = POLICY_NAME_UNKNOWN,

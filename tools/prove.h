@@ -14,6 +14,20 @@ struct prove_hole {
 	uint64_t ranges;                /* how many there are */
 };
 
+/* How clients can come; bits. */
+enum prove_way {
+	PROVE_PLAIN = 1,    /* where there is no TLS */
+	PROVE_STARTTLS = 2, /* outside TLS, where it could be started */
+	PROVE_TLS = 4,
+};
+
+/* Who may send without TLS, by one of the first two ways. */
+struct prove_clear {
+	uint64_t classes;
+	struct policy_facts facts; /* an example, if there are any: not signed in where that can be */
+	char name[LIMIT_DNS_NAME_BYTES + 1];
+};
+
 struct prove_unreached {
 	const char *table; /* "connect", "relay" */
 	struct policy_verdict verdict;
@@ -32,10 +46,12 @@ struct prove_report {
 	bool has_foreign;               /* there is a route to somewhere else at all */
 	char foreign[LIMIT_PATH_BYTES]; /* a recipient there */
 	uint64_t classes;               /* that were judged */
+	struct prove_clear plain, starttls;
 };
 
-/* False: no memory. prove_finish() in any case. */
-MUST_USE bool prove_policy(const struct policy *policy, const struct route_table *routes, struct prove_report *report);
+/* `ways`: PROVE_… bits. False: no memory. prove_finish() in any case. */
+MUST_USE bool prove_policy(const struct policy *policy, unsigned ways, const struct route_table *routes,
+			   struct prove_report *report);
 void prove_finish(struct prove_report *report);
 
 /* A domain of that kind that a route takes; false: there is none. */

@@ -78,6 +78,57 @@ def test_a_password_in_the_clear_is_found(tmp_path, planted, repaired):
     assert report(tmp_path, repaired)[1]["clear"] == []
 
 
+OUTSIDERS = 'relay { allow = "192.0.2.0/24" }'
+
+CLEAR_MAIL = [
+    # planted, its rule and that one's line, repaired
+    (
+        'listen = { "[::]:2587 starttls" } tls { require = no certificate = c key = k } ' + OUTSIDERS,
+        "by tls { require = no }", 5,
+        'listen = { "[::]:2587 starttls" } tls { require = yes certificate = c key = k } ' + OUTSIDERS,
+    ),
+    (
+        'listen = { "0.0.0.0:2587 starttls" } tls { certificate = c key = k } auth { plaintext = yes }',
+        "since auth { plaintext = yes } asks for no TLS", 5,
+        'listen = { "0.0.0.0:2587 starttls" } tls { certificate = c key = k }',
+    ),
+    (
+        'listen = { "0.0.0.0:2587 starttls", "0.0.0.0:2525 plain" } tls { certificate = c key = k } auth { mechanisms = { } } '
+        + OUTSIDERS, "which has no TLS", 0,
+        'listen = { "0.0.0.0:2587 starttls", "127.0.0.1:2525 plain" } tls { certificate = c key = k } auth { mechanisms = { } } '
+        + OUTSIDERS,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("planted, rule, line, repaired", CLEAR_MAIL)
+def test_mail_in_the_clear_is_found(tmp_path, planted, rule, line, repaired):
+    (found,) = report(tmp_path, planted)[1]["clear_mail"]
+    assert (found["rule"], found["rule_line"], found["line"]) == (rule, line, 5)
+    assert found["classes"] > 0 and found["signed_in"] == ("plaintext" in planted)
+    said = prove(tmp_path, planted).stdout
+    assert "can mail cross the net in the clear? yes" in said
+    session = said.partition("in the clear? yes\n    on ")[2].partition("is there")[0].rpartition("in the clear?")[2]
+    assert "C: MAIL FROM:<>\n      S: 250 2.1.0 Sender OK\n" in session and "STARTTLS" not in session
+    assert ("C: AUTH PLAIN" in session) == found["signed_in"]
+    assert report(tmp_path, repaired)[1]["clear_mail"] == []
+
+
+def test_nobody_sends_in_the_clear_where_nobody_may_send(tmp_path):
+    nobody = 'listen = { "0.0.0.0:2587 starttls" } tls { require = no certificate = c key = k }'
+    assert report(tmp_path, nobody)[1]["clear_mail"] == []
+
+
+def test_a_way_to_relay_is_shown_inside_tls_where_that_is_needed(tmp_path):
+    starttls = 'listen = { "0.0.0.0:2587 starttls" } tls { certificate = c key = k %s } ' + OUTSIDERS
+    (hole,) = report(tmp_path, starttls % "")[1]["relay"]
+    assert hole["session"][1:5] == [
+        "C: EHLO client.example", "C: STARTTLS", "S: 220 2.0.0 Start TLS now", "C: EHLO client.example",
+    ]  # fmt: skip
+    (hole,) = report(tmp_path, starttls % "require = no")[1]["relay"]
+    assert hole["session"][1:3] == ["C: EHLO client.example", "C: MAIL FROM:<>"]
+
+
 UNREACHED = [
     (
         'connect { deny = { "10.0.0.0/8" } allow = { "10.0.0.0/9", "10.128.0.0/9" } }',

@@ -71,6 +71,7 @@ static void make_rules(struct policy_rules *rules, char texts[RULES_MOST][TEXT_B
 struct world {
 	struct policy policy;
 	struct prove_report report;
+	unsigned ways;
 	char texts[2][RULES_MOST][TEXT_BYTES];
 };
 
@@ -81,12 +82,15 @@ static void make_world(struct world *world, uint64_t *random)
 	*world = (struct world){ .policy = { .authenticated = next_random(random) % 2,
 					     .anonymous = next_random(random) % 2,
 					     .can_sign_in = true,
+					     .plaintext_sign_in = next_random(random) % 2,
+					     .tls_required = next_random(random) % 2,
 					     .file = "f" } };
 	make_rules(&world->policy.connect, world->texts[0], random);
 	make_rules(&world->policy.relay, world->texts[1], random);
 	/* As a server block has it: nothing is said of unknown names there. */
 	world->policy.relay.unknown_allow = world->policy.relay.default_allow;
-	assert_true(prove_policy(&world->policy, &routes, &world->report));
+	world->ways = 1 + next_random(random) % 7;
+	assert_true(prove_policy(&world->policy, world->ways, &routes, &world->report));
 	assert_true(world->report.has_foreign);
 }
 
@@ -99,6 +103,18 @@ static void assert_reached(const struct world *world, const char *table, uint32_
 		if (strcmp(unreached->table, table) == 0)
 			assert_int_not_equal(unreached->verdict.rule, rule);
 	}
+}
+
+/* How a random client comes, and if it signs in. */
+static void random_way(const struct world *world, struct policy_facts *facts, uint64_t *random)
+{
+	unsigned way;
+	do
+		way = 1u << next_random(random) % 3;
+	while (!(way & world->ways));
+	facts->tls_bits = way == PROVE_TLS ? 256 : 0;
+	facts->can_start_tls = way == PROVE_STARTTLS;
+	facts->signed_in = next_random(random) % 2 && (facts->tls_bits || world->policy.plaintext_sign_in);
 }
 
 /* Through all stages as somebody who may not or need not sign in; true: to a foreign recipient, by `verdict`. */
@@ -128,6 +144,24 @@ static void assert_told(const struct world *world, const struct policy_facts *fa
 		if (world->report.holes[i].verdict.rule >= POLICY_BY_DEFAULT)
 			return;
 	fail_msg("a way to relay is not told");
+}
+
+/* Who may send in the clear is told of, and what is told is so. */
+static void assert_clear(const struct world *world, const struct policy_facts *facts)
+{
+	if (facts->tls_bits || policy_judge_connection(&world->policy, facts).outcome != POLICY_ALLOW ||
+	    policy_judge_sender(&world->policy, facts).outcome != POLICY_ALLOW)
+		return;
+	const struct prove_clear *clear = facts->can_start_tls ? &world->report.starttls : &world->report.plain;
+	struct policy_facts example = clear->facts;
+	assert_true(clear->classes > 0);
+	assert_true(facts->signed_in || !example.signed_in);
+	assert_false(facts->can_start_tls && world->policy.tls_required);
+	example.name = slice_from_text(clear->name);
+	assert_int_equal(policy_judge_connection(&world->policy, &example).outcome, POLICY_ALLOW);
+	assert_int_equal(policy_judge_sender(&world->policy, &example).outcome, POLICY_ALLOW);
+	assert_int_equal(example.tls_bits, 0);
+	assert_int_equal(example.can_start_tls, facts->can_start_tls);
 }
 
 static void assert_true_holes(const struct world *world)
@@ -160,6 +194,9 @@ static void random_policies_are_told_of_wholly(void **state)
 				.name_state = POLICY_NAME_KNOWN + next_random(&random) % 2,
 				.name = slice_from_text(name),
 			};
+			random_way(&world, &facts, &random);
+			assert_clear(&world, &facts);
+			facts.signed_in = false;
 			assert_told(&world, &facts);
 		}
 		assert_true_holes(&world);
