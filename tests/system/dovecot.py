@@ -33,7 +33,7 @@ service stats {{
 passdb {{
   driver = passwd-file
   args = {folder}/users
-  mechanisms = plain login cram-md5 scram-sha-256
+  mechanisms = plain login cram-md5 scram-sha-256 gssapi gss-spnego
 }}
 passdb {{
   driver = oauth2
@@ -44,19 +44,21 @@ userdb {{
   driver = static
   args = uid=0 gid=0 home=/nowhere
 }}
+{more}
 """
 
 
 class Dovecot:
     """Started and ended as often as a test wants."""
 
-    def __init__(self, folder, mechanisms="plain login cram-md5 scram-sha-256 oauthbearer xoauth2"):
+    def __init__(self, folder, mechanisms="plain login cram-md5 scram-sha-256 oauthbearer xoauth2", more=""):
+        """`more` goes into its configuration."""
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "auth-client"
         oauth_token.prepare(self.folder)
         (self.folder / "users").write_text(f"{postern.USER}:{{PLAIN}}{postern.PASSWORD}::::::\n")
         (self.folder / "dovecot.conf").write_text(
-            CONFIG.format(folder=folder, socket=self.socket, mechanisms=mechanisms)
+            CONFIG.format(folder=folder, socket=self.socket, mechanisms=mechanisms, more=more)
         )
         self.process = None
 
@@ -72,6 +74,9 @@ class Dovecot:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(20)
         self.process = None
+
+    def log(self):
+        return (self.folder / "dovecot.log").read_text(errors="replace")
 
     def kill_auth(self):
         """The process that verifies; the master starts another one."""
