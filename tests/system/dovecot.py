@@ -9,12 +9,14 @@ import subprocess
 import oauth_token
 import postern
 
+MECHANISMS = "plain login cram-md5 scram-sha-256 oauthbearer xoauth2"
+
 CONFIG = """
 protocols =
 ssl = no
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/dovecot.log
+base_dir = FOLDER/run
+state_dir = FOLDER/state
+log_path = FOLDER/dovecot.log
 default_internal_user = root
 default_login_user = root
 auth_mechanisms = {mechanisms}
@@ -30,16 +32,7 @@ service auth {{
 service stats {{
   chroot =
 }}
-passdb {{
-  driver = passwd-file
-  args = {folder}/users
-  mechanisms = plain login cram-md5 scram-sha-256 gssapi gss-spnego
-}}
-passdb {{
-  driver = oauth2
-  mechanisms = oauthbearer xoauth2
-  args = {folder}/oauth2.conf
-}}
+{passdb}
 userdb {{
   driver = static
   args = uid=0 gid=0 home=/nowhere
@@ -47,25 +40,36 @@ userdb {{
 {more}
 """
 
+PASSDB = """
+passdb {
+  driver = passwd-file
+  args = FOLDER/users
+  mechanisms = plain login cram-md5 scram-sha-256 gssapi gss-spnego
+}
+passdb {
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = FOLDER/oauth2.conf
+}
+"""
+
 
 class Dovecot:
     """Started and ended as often as a test wants."""
 
-    def __init__(self, folder, mechanisms="plain login cram-md5 scram-sha-256 oauthbearer xoauth2", more=""):
-        """`more` goes into its configuration."""
+    def __init__(self, folder, mechanisms=MECHANISMS, passdb=PASSDB, more="", command=()):
+        """`passdb` and `more` go into its configuration, where FOLDER is its folder; `command` is what runs it."""
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "auth-client"
+        self.command = [*command, "dovecot", "-F", "-c", str(self.folder / "dovecot.conf")]
         oauth_token.prepare(self.folder)
         (self.folder / "users").write_text(f"{postern.USER}:{{PLAIN}}{postern.PASSWORD}::::::\n")
-        (self.folder / "dovecot.conf").write_text(
-            CONFIG.format(folder=folder, socket=self.socket, mechanisms=mechanisms, more=more)
-        )
+        text = CONFIG.format(socket=self.socket, mechanisms=mechanisms, passdb=passdb, more=more)
+        (self.folder / "dovecot.conf").write_text(text.replace("FOLDER", str(folder)))
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen(
-            ["dovecot", "-F", "-c", str(self.folder / "dovecot.conf")], stdin=subprocess.DEVNULL
-        )
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
         postern.wait_until(self.socket.exists, 20, "Dovecot's socket is there")
         return self
 

@@ -42,7 +42,7 @@ def realm(tmp_path_factory):
 def theirs(realm, tmp_path_factory):
     """Of bob Dovecot knows that he may not sign in, of carol nothing."""
     more = DOVECOT.format(folder=realm.folder)
-    made = dovecot.Dovecot(tmp_path_factory.mktemp("dovecot"), "gssapi gss-spnego", more)
+    made = dovecot.Dovecot(tmp_path_factory.mktemp("dovecot"), "gssapi gss-spnego", more=more)
     with open(made.folder / "users", "a") as users:
         users.write("bob@example.org:{PLAIN}x::::::nologin\n")
     made.start()
