@@ -181,6 +181,7 @@ static void on_stream(struct stream *stream, enum stream_event event)
 	case STREAM_FAILED:
 		client_fail(client, NULL, stream_error(stream));
 		break;
+	case STREAM_HUNG_UP:
 	case STREAM_CLOSED:
 		break;
 	}

@@ -146,6 +146,7 @@ static void on_stream(struct stream *stream, enum stream_event event)
 		stream_resume(stream);
 		break;
 	case STREAM_ENDED:
+	case STREAM_HUNG_UP:
 	case STREAM_FAILED:
 		stream_close(stream);
 		break;

@@ -5,6 +5,8 @@
  * what was queued is sent, what was not read is kept, and the next receive is started or the stream is closed. */
 #include "core/io/stream.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -30,6 +32,7 @@ void stream_enter_state(struct stream *stream, enum stream_state state)
 
 static void on_received(struct loop_op *op, const struct loop_completion *completion);
 static void on_sent(struct loop_op *op, const struct loop_completion *completion);
+static void on_hung_up(struct loop_op *op, const struct loop_completion *completion);
 
 /* --- coming to rest --- */
 
@@ -106,9 +109,12 @@ static void keep_input(struct stream *stream)
 static void listen_again(struct stream *stream)
 {
 	bool reading = stream->state == STATE_HANDSHAKE || (stream->state == STATE_RUNNING && !stream->paused);
-	if (!reading || stream->blocked || loop_op_is_running(&stream->receive))
+	bool watching = stream->state == STATE_RUNNING && stream->watching;
+	if ((!reading && !watching) || stream->blocked || loop_op_is_running(&stream->receive))
 		return;
-	if (has_more(stream))
+	if (watching)
+		loop_poll(stream->loop, &stream->receive, stream->fd, POLLRDHUP, on_hung_up);
+	else if (has_more(stream))
 		schedule(stream);
 	else if (!stream->ended)
 		loop_receive(stream->loop, &stream->receive, stream->fd, on_received);
@@ -190,6 +196,20 @@ static void on_received(struct loop_op *op, const struct loop_completion *comple
 		stream->input = completion->bytes;
 		advance(stream);
 	}
+	settle(stream);
+}
+
+/* The end of a poll, or of one that a resumed stream has cancelled. */
+static void on_hung_up(struct loop_op *op, const struct loop_completion *completion)
+{
+	struct stream *stream = CONTAINER_OF(op, struct stream, receive);
+	bool gone = completion->result > 0 && stream->watching && stream->state == STATE_RUNNING;
+	stream->in_event = true;
+	/* One that was cancelled is started again where the stream was paused again meanwhile. */
+	if (completion->result != -ECANCELED)
+		stream->watching = false;
+	if (gone)
+		stream->owner(stream, STREAM_HUNG_UP);
 	settle(stream);
 }
 
@@ -333,14 +353,18 @@ size_t stream_room(const struct stream *stream)
 	return stream->tls ? stream_plain_size(room) : room;
 }
 
-void stream_pause(struct stream *stream)
+void stream_watch(struct stream *stream)
 {
-	stream->paused = true;
+	stream->paused = stream->watching = true;
+	if (!stream->in_event)
+		listen_again(stream);
 }
 
 void stream_resume(struct stream *stream)
 {
-	stream->paused = false;
+	stream->paused = stream->watching = false;
+	if (stream->receive.done == on_hung_up)
+		loop_cancel(stream->loop, &stream->receive);
 	if (!stream->in_event)
 		listen_again(stream);
 }
@@ -370,9 +394,4 @@ void stream_close(struct stream *stream)
 	stream_enter_state(stream, STATE_CLOSING);
 	if (!stream->in_event && stop(stream))
 		schedule(stream);
-}
-
-const char *stream_error(const struct stream *stream)
-{
-	return stream->failure ? stream->failure : "no error";
 }

@@ -5,7 +5,8 @@
  * live in the loop's buffer during the event, output comes from `struct stream_buffers` and goes back when sent.
  *
  * Flow control is one rule: the next receive is started only when the owner took everything and did not call
- * stream_pause(). What was received and not read when a pause begins is kept (at most one receive's worth).
+ * stream_pause(). What was received and not read when a pause begins is kept (at most one receive's worth). So a pause does not
+ * notice that the peer goes, unless stream_watch() asks for that.
  *
  * The order of events: STREAM_OPEN first (TLS only, and again after STARTTLS), then any number of READABLE and DRAINED,
  * at most one ENDED or FAILED, and CLOSED last. None comes between stream_finish() or stream_close() and CLOSED. */
@@ -27,6 +28,8 @@ enum stream_event {
 			    after each such send, whether stream_write() failed before or not; not during a handshake */
 	STREAM_ENDED,    /* the peer has closed its side; no more input comes. Truncation under TLS too. Writing is
 			    still possible. Comes when all input was read, paused or not */
+	STREAM_HUNG_UP, /* only after stream_watch(): the peer has closed its side or the connection is broken, whatever lies
+			    there unread. ENDED or FAILED come when the owner reads on */
 	STREAM_FAILED, /* reset, TLS error, end in the handshake, …: stream_error() says what. An alert that TLS wrote
 			    has been sent. The owner calls stream_close() */
 	STREAM_CLOSED, /* the last event: nothing runs any more, the descriptor is closed, the memory may go */
@@ -65,6 +68,7 @@ struct stream {
 	int fd;
 	uint8_t state; /* enum stream_state, stream.c */
 	bool paused;
+	bool watching;  /* paused, and the owner wants to know when the peer goes: `receive` is a poll meanwhile */
 	bool in_event;  /* a callback of the loop is at work: it sends and receives again at its end */
 	bool exhausted; /* what is in `input` or in the TLS session gives no plaintext before more comes */
 	bool blocked;   /* TLS wants to write and `output` is full: goes on after the send */
@@ -111,7 +115,12 @@ MUST_USE bool stream_write(struct stream *stream, struct slice bytes);
 size_t stream_room(const struct stream *stream);
 
 /* No STREAM_READABLE until stream_resume(). Resuming with input at hand gives the event from the loop, soon. */
-void stream_pause(struct stream *stream);
+static inline void stream_pause(struct stream *stream)
+{
+	stream->paused = true;
+}
+/* A pause that STREAM_HUNG_UP may come in, once. Costs an operation of the loop and its end: for pauses that may be long. */
+void stream_watch(struct stream *stream);
 void stream_resume(struct stream *stream);
 
 /* Closes after what was queued is sent (with TLS a close_notify behind it). STREAM_CLOSED follows in any case, within
@@ -122,6 +131,9 @@ void stream_finish(struct stream *stream);
 void stream_close(struct stream *stream);
 
 /* Why STREAM_FAILED came; a static or stream-owned text, valid until the stream ends. */
-const char *stream_error(const struct stream *stream);
+static inline const char *stream_error(const struct stream *stream)
+{
+	return stream->failure ? stream->failure : "no error";
+}
 
 #endif

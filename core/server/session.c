@@ -291,6 +291,7 @@ static void on_event(struct stream *stream, enum stream_event event)
 	case STREAM_FAILED:
 		stream_failed(session);
 		break;
+	case STREAM_HUNG_UP:
 	case STREAM_CLOSED:
 		break;
 	}

@@ -54,6 +54,10 @@ int sim_socket_state(const struct sim_socket *socket)
 		state |= POLLIN;
 	if (first && first->kind == SIM_END && socket->shut)
 		state |= POLLHUP;
+	struct list *node = list_is_empty(&socket->inbox) ? NULL : socket->inbox.previous;
+	const struct sim_segment *last = node ? CONTAINER_OF(node, struct sim_segment, link) : NULL;
+	if (last && last->arrived && last->kind == SIM_END)
+		state |= POLLRDHUP;
 	if (socket->broken)
 		state |= POLLERR | POLLHUP;
 	bool listens = socket->port != 0;

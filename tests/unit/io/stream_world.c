@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,4 +208,49 @@ struct tls_context *client_context(uint16_t version)
 	if (!context)
 		fail_msg("%s", error.text);
 	return context;
+}
+
+/* --- two ends --- */
+
+void stream_pair(int type, int fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+}
+
+void put_tls(struct end *client, struct end *server, uint16_t version)
+{
+	struct tls_context *contexts[2] = { client_context(version), server_context(version) };
+	assert_true(stream_start_tls(&client->stream, tls_connect_create(contexts[0], "localhost")));
+	assert_true(stream_start_tls(&server->stream, tls_accept_create(contexts[1])));
+	tls_context_destroy(contexts[0]);
+	tls_context_destroy(contexts[1]);
+}
+
+/* Connected, and through the handshake where there is one. */
+void open_ends(struct stream_world *world, struct end *client, struct end *server, uint16_t version)
+{
+	int fds[2];
+	stream_pair(SOCK_STREAM, fds);
+	end_init(client, world, fds[0]);
+	end_init(server, world, fds[1]);
+	if (version)
+		put_tls(client, server, version);
+	stream_start(&server->stream);
+	stream_start(&client->stream);
+	if (version)
+		TURN_UNTIL(world, client->events[STREAM_OPEN] && server->events[STREAM_OPEN]);
+}
+
+uint8_t *make_bytes(size_t size)
+{
+	uint8_t *bytes = malloc(size);
+	assert_non_null(bytes);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(i * 13 + (i >> 9));
+	return bytes;
+}
+
+void write_text(struct end *end, const char *text)
+{
+	assert_true(stream_write(&end->stream, slice_from_text(text)));
 }

@@ -54,6 +54,15 @@ void close_ends(struct stream_world *world, struct end *a, struct end *b);
 
 uint8_t stream_sum(uint8_t sum, struct slice bytes);
 
+/* --- two ends --- */
+enum { PLAIN = 0 };
+void stream_pair(int type, int fds[2]);
+void put_tls(struct end *client, struct end *server, uint16_t version);
+/* Connected, and through the handshake where there is a version of TLS. */
+void open_ends(struct stream_world *world, struct end *client, struct end *server, uint16_t version);
+uint8_t *make_bytes(size_t size); /* malloc'ed */
+void write_text(struct end *end, const char *text);
+
 /* --- TLS --- */
 bool certificates_make(void);
 void certificates_remove(void);

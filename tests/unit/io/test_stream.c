@@ -16,53 +16,6 @@
 #include "core/base/log.h"
 #include "tests/unit/io/stream_world.h"
 
-enum { PLAIN = 0 };
-
-/* --- two ends --- */
-
-static void make_pair(int type, int fds[2])
-{
-	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-}
-
-static void put_tls(struct end *client, struct end *server, uint16_t version)
-{
-	struct tls_context *contexts[2] = { client_context(version), server_context(version) };
-	assert_true(stream_start_tls(&client->stream, tls_connect_create(contexts[0], "localhost")));
-	assert_true(stream_start_tls(&server->stream, tls_accept_create(contexts[1])));
-	tls_context_destroy(contexts[0]);
-	tls_context_destroy(contexts[1]);
-}
-
-/* Connected, and through the handshake where there is one. */
-static void open_ends(struct stream_world *world, struct end *client, struct end *server, uint16_t version)
-{
-	int fds[2];
-	make_pair(SOCK_STREAM, fds);
-	end_init(client, world, fds[0]);
-	end_init(server, world, fds[1]);
-	if (version)
-		put_tls(client, server, version);
-	stream_start(&server->stream);
-	stream_start(&client->stream);
-	if (version)
-		TURN_UNTIL(world, client->events[STREAM_OPEN] && server->events[STREAM_OPEN]);
-}
-
-static uint8_t *make_bytes(size_t size)
-{
-	uint8_t *bytes = malloc(size);
-	assert_non_null(bytes);
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(i * 13 + (i >> 9));
-	return bytes;
-}
-
-static void write_text(struct end *end, const char *text)
-{
-	assert_true(stream_write(&end->stream, slice_from_text(text)));
-}
-
 /* --- both ways, in all forms --- */
 
 static void much_is_echoed(struct stream_world *world, uint16_t version)
@@ -149,6 +102,44 @@ static void an_end_in_a_pause_comes_after_the_input(struct stream_world *world, 
 	/* The other direction is still open for what is to be said. */
 	assert_true(stream_write(&server.stream, SLICE_LITERAL("bye")));
 	close_ends(world, NULL, &server);
+}
+
+/* Whatever lies unread; and nothing is lost of it. */
+static void a_watched_pause_notices_who_goes(struct stream_world *world, uint16_t version)
+{
+	struct end client, server;
+	open_ends(world, &client, &server, version);
+	stream_watch(&server.stream);
+	write_text(&client, "AUTH ");
+	turn_a_little(world);
+	assert_int_equal(server.events[STREAM_HUNG_UP] + server.events[STREAM_READABLE], 0);
+	/* Back and forth, and on with reading. */
+	stream_resume(&server.stream);
+	stream_watch(&server.stream);
+	turn_a_little(world);
+	stream_resume(&server.stream);
+	TURN_UNTIL(world, server.total == 5);
+	stream_watch(&server.stream);
+	turn_a_little(world);
+	stream_resume(&server.stream);
+	stream_watch(&server.stream);
+	write_text(&client, "PLAIN");
+	turn_a_little(world);
+	stream_finish(&client.stream);
+	TURN_UNTIL(world, client.events[STREAM_CLOSED] && server.events[STREAM_HUNG_UP]);
+	turn_a_little(world);
+	assert_int_equal(server.events[STREAM_HUNG_UP], 1);
+	assert_int_equal(server.events[STREAM_ENDED], 0);
+	stream_resume(&server.stream);
+	TURN_UNTIL(world, server.events[STREAM_ENDED]);
+	assert_string_equal(server.text, "AUTH PLAIN");
+	close_ends(world, NULL, &server);
+	assert_int_equal(server.events[STREAM_FAILED], 0);
+
+	open_ends(world, &client, &server, version);
+	stream_watch(&server.stream);
+	turn_a_little(world);
+	close_ends(world, &client, &server);
 }
 
 /* The peer reads nothing: what is queued is dropped. */
@@ -337,7 +328,7 @@ static void starttls_goes_over(struct stream_world *world, uint16_t version)
 static int open_server(struct stream_world *world, struct end *server, uint16_t version, int type)
 {
 	int fds[2];
-	make_pair(type, fds);
+	stream_pair(type, fds);
 	end_init(server, world, fds[1]);
 	if (version) {
 		struct tls_context *context = server_context(version);
@@ -464,7 +455,7 @@ static void no_buffers_is_a_failure(struct stream_world *world, uint16_t version
 static void streams_close_before_they_start(struct stream_world *world, uint16_t version)
 {
 	int fds[2];
-	make_pair(SOCK_STREAM, fds);
+	stream_pair(SOCK_STREAM, fds);
 	struct end a, b;
 	end_init(&a, world, fds[0]);
 	end_init(&b, world, fds[1]);
@@ -492,8 +483,8 @@ static void every_byte_alone(struct stream_world *world, uint16_t version)
 	if (version == PLAIN)
 		return;
 	int left[2], right[2];
-	make_pair(SOCK_STREAM, left);
-	make_pair(SOCK_STREAM, right);
+	stream_pair(SOCK_STREAM, left);
+	stream_pair(SOCK_STREAM, right);
 	struct end client, server;
 	end_init(&client, world, left[0]);
 	end_init(&server, world, right[0]);
@@ -531,6 +522,7 @@ static const struct row rows[] = {
 	ROW(finish_sends_all_first),
 	ROW(pauses_keep_input),
 	ROW(an_end_in_a_pause_comes_after_the_input),
+	ROW(a_watched_pause_notices_who_goes),
 	ROW(close_while_sending),
 	ROW(truncation_is_an_end),
 	ROW(owners_end_streams_in_events),
