@@ -1,4 +1,4 @@
-/* `postern server`: which server blocks the running server has, and pausing them. */
+/* `postern server`: which server blocks the running server has, pausing them, and what has become of passwords. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "tools/command.h"
 
 static const char usage[] = "usage: postern server list [-c FILE] [--json]\n"
-			    "       postern server pause|resume [-c FILE] [--json] NAME\n";
+			    "       postern server pause|resume [-c FILE] [--json] NAME\n"
+			    "       postern server sign-ins [-c FILE] [--json]\n";
 
 static void print_help(void)
 {
@@ -18,6 +19,9 @@ static void print_help(void)
 	     "pause    who connects is told 421, try again later, in all workers from now on; sessions that are open\n"
 	     "         go on to their end\n"
 	     "resume   takes that back\n"
+	     "sign-ins what has become of passwords since the start: how many were remembered, how many took a "
+	     "hasher,\n"
+	     "         and why others took none\n"
 	     "--json   one object a line\n"
 	     "\n"
 	     "A pause lasts until it is taken back or the server ends: a server that is started is open, whatever was\n"
@@ -74,6 +78,30 @@ static bool change(const struct config *config, const char *action, const char *
 	return good;
 }
 
+static bool list_sign_ins(const struct config *config, const char *action, const char *name, bool json)
+{
+	static const struct {
+		const char *key, *text;
+	} rows[] = {
+		{ "remembered", "right, and remembered from before" },
+		{ "hashed", "verified by a hasher" },
+		{ "waiting", "waiting for a hasher now" },
+		{ "refused", "refused while they waited: their network was banned meanwhile" },
+		{ "left", "given up while they waited: the client had gone" },
+		{ "turned_away", "told to come again: too many waited, or too long" },
+	};
+	(void)name;
+	json_t *answer = ask_workers(config, "server", json_pack("{s:s}", "order", action));
+	bool good = answer != NULL;
+	if (good && json)
+		good = print_json(answer);
+	for (size_t i = 0; good && !json && i < sizeof rows / sizeof *rows; i++)
+		printf("%12lld  %s\n", (long long)json_integer_value(json_object_get(answer, rows[i].key)),
+		       rows[i].text);
+	json_decref(answer);
+	return good;
+}
+
 /* --- the call --- */
 
 static const struct action {
@@ -84,6 +112,7 @@ static const struct action {
 	{ "list", list, 0 },
 	{ "pause", change, 1 },
 	{ "resume", change, 1 },
+	{ "sign-ins", list_sign_ins, 0 },
 };
 
 static const struct action *find_action(const char *name)

@@ -4,6 +4,7 @@
  *     {"order":"release","id":"0K3M…"}       "release", "remove" or "hold"; an id or "all": of this worker's lane
  *     {"order":"pause","server":"NAME"}      or "resume": of that server block in all workers (server_states.h)
  *     {"order":"servers"}
+ *     {"order":"sign-ins"}                   what has become of passwords, in all workers since the start
  *     {"order":"bans","from":0}              the guard's (core/users/guard.h), a page of them
  *     {"order":"ban","prefix":"192.0.2.0/24","login":"NAME","reason":"TEXT","for_s":3600}
  *     {"order":"unban","prefix":"192.0.2.0/24","login":"NAME"}    without a login: a ban from all
@@ -11,6 +12,7 @@
  *     {"count":1}
  *     {"server":"NAME","state":"paused"}     or "open"
  *     {"servers":[{"server":"NAME","state":"open","sessions":3,"listeners":["0.0.0.0:587 starttls"]}]}
+ *     {"remembered":9000,"hashed":70,"refused":3,"left":1,"turned_away":0,"waiting":0}     as struct sign_in_counts has them
  *     {"bans":[{"network":"192.0.2.0/24","login":null,"by":"hand","reason":"…","since":"…","until":null,"refused":7}],"next":null}
  *                                            from where the next page begins, or null; for one ban its object alone
  *     {"error":"…"}

@@ -49,8 +49,8 @@ static const char *parse_object(json_t *object, const struct control_servers *se
 		return parse_server_order(object, servers, CONTROL_PAUSE, request);
 	if (order && servers && strcmp(order, "resume") == 0)
 		return parse_server_order(object, servers, CONTROL_RESUME, request);
-	if (order && servers && strcmp(order, "servers") == 0) {
-		request->kind = CONTROL_SERVERS;
+	if (order && servers && (strcmp(order, "servers") == 0 || strcmp(order, "sign-ins") == 0)) {
+		request->kind = strcmp(order, "servers") == 0 ? CONTROL_SERVERS : CONTROL_SIGN_INS;
 		return json_object_size(object) == 1 ? NULL : not_a_request;
 	}
 	const char *fault;
@@ -124,6 +124,15 @@ static char *list(const struct control_servers *servers)
 	return line_of(json_pack("{s:o}", "servers", whole_or_none(all, whole)));
 }
 
+static char *list_sign_ins(const struct control_servers *servers)
+{
+	struct server_states_sign_ins all = server_states_all_sign_ins(servers->states);
+	return line_of(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "remembered", (json_int_t)all.remembered, "hashed",
+				 (json_int_t)all.hashed, "refused", (json_int_t)all.refused, "left",
+				 (json_int_t)all.left, "turned_away", (json_int_t)all.turned_away, "waiting",
+				 (json_int_t)all.waiting));
+}
+
 static char *change(const struct control_servers *servers, size_t server, bool pause)
 {
 	const char *name = servers->config->servers[server].name;
@@ -138,5 +147,7 @@ char *control_request_do(const struct control_request *request, const struct con
 		return line_of(control_ban_do(&request->ban, servers->guard, servers->worker, now_ms));
 	if (request->kind == CONTROL_SERVERS)
 		return list(servers);
+	if (request->kind == CONTROL_SIGN_INS)
+		return list_sign_ins(servers);
 	return change(servers, request->server, request->kind == CONTROL_PAUSE);
 }

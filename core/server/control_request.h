@@ -6,7 +6,7 @@
 #include "core/server/control.h"
 #include "core/server/control_ban.h"
 
-enum control_kind { CONTROL_QUEUE, CONTROL_PAUSE, CONTROL_RESUME, CONTROL_SERVERS, CONTROL_BAN };
+enum control_kind { CONTROL_QUEUE, CONTROL_PAUSE, CONTROL_RESUME, CONTROL_SERVERS, CONTROL_SIGN_INS, CONTROL_BAN };
 
 struct control_request {
 	enum control_kind kind;

@@ -1,5 +1,5 @@
 /* What is the same for a server block in all workers and changes while they run: whether it is paused, and how many sessions
- * each worker has of it.
+ * each worker has of it; and what has become of passwords in each worker.
  *
  * In memory that all processes share, made by the supervisor before it starts the first worker. So an order that reaches one
  * worker has reached all, a worker that was away finds it when it is back, and nobody asks the kernel: a new session costs
@@ -14,12 +14,14 @@
 
 #include "core/base/error.h"
 #include "core/base/limits.h"
+#include "core/users/sign_in.h"
 
 /* Server blocks and workers are numbered as in the configuration. */
 struct server_states {
 	_Alignas(64) atomic_bool paused[LIMIT_SERVERS];
 	struct {
-		_Alignas(64) atomic_uint sessions[LIMIT_SERVERS]; /* written by that worker alone */
+		_Alignas(64) atomic_uint sessions[LIMIT_SERVERS]; /* written by that worker alone, like the next */
+		struct sign_in_counts sign_ins;                   /* go on from one of its processes to the next */
 	} workers[LIMIT_WORKERS];
 };
 
@@ -54,7 +56,13 @@ static inline void server_states_count(struct server_states *states, unsigned wo
 /* Of all workers. */
 uint64_t server_states_all_sessions(const struct server_states *states, size_t server);
 
-/* That worker is dead: it has no sessions. */
+/* Likewise, as plain numbers. */
+struct server_states_sign_ins {
+	uint64_t remembered, hashed, refused, left, turned_away, waiting;
+};
+struct server_states_sign_ins server_states_all_sign_ins(const struct server_states *states);
+
+/* That worker is dead: it has no sessions, and nobody waits. */
 void server_states_forget_worker(struct server_states *states, unsigned worker);
 
 #endif

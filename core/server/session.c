@@ -292,6 +292,8 @@ static void on_event(struct stream *stream, enum stream_event event)
 		stream_failed(session);
 		break;
 	case STREAM_HUNG_UP:
+		session_sign_in_leave(session);
+		break;
 	case STREAM_CLOSED:
 		break;
 	}

@@ -80,6 +80,13 @@ void session_forget_delay(struct session *session)
 	sign_in->challenge = NULL;
 }
 
+bool session_may_sign_in(struct session *session)
+{
+	struct worker *worker = session->worker;
+	struct guard_try try = try_of(session, SIGN_IN_OUTCOMES);
+	return !worker->guard || !guard_is_refused(worker->guard, worker->number, &try, now_ms(session));
+}
+
 enum session_guard session_ask_guard(struct session *session, enum sign_in_outcome outcome)
 {
 	struct session_sign_in *sign_in = session->sign_in;
@@ -137,8 +144,10 @@ void session_tell_guard(struct session *session, enum sign_in_outcome outcome)
 	}
 	if (session->sign_in->exchange.mechanism & SASL_WITH_PASSWORD)
 		try.tag = guard_tag_password(worker->guard, sasl_password(&session->sign_in->exchange));
-	if (guard_failed(worker->guard, worker->number, &try, now_ms(session), &ban))
-		log_ban(session, &ban);
+	if (!guard_failed(worker->guard, worker->number, &try, now_ms(session), &ban))
+		return;
+	log_ban(session, &ban);
+	sign_in_look_again(worker->backends.passwords, net_address_network(&session->peer));
 }
 
 /* --- refusals --- */

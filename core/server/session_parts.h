@@ -152,6 +152,9 @@ enum session_guard {
 /* May it go on? Asked before a password is verified, and again of each outcome. */
 enum session_guard session_ask_guard(struct session *session, enum sign_in_outcome outcome);
 
+/* The same for one that waits for a hasher, without counting it: false: it is banned by now. */
+MUST_USE bool session_may_sign_in(struct session *session);
+
 /* After SESSION_GUARD_REFUSES: keeps, logs and says it; the session is over. */
 enum smtp_action session_refuse_sign_in(struct session *session);
 
@@ -163,6 +166,12 @@ void session_forget_delay(struct session *session);
 
 /* The delay is over. */
 void session_sign_in_continue(struct session *session);
+
+/* Does it wait for the guard's delay or a hasher's turn, and is nothing done for it meanwhile? */
+MUST_USE bool session_sign_in_waits(const struct session *session);
+
+/* Its client has gone, and the session ends; unless something is being done for it. */
+void session_sign_in_leave(struct session *session);
 
 /* Ends what the back end still does for it, wipes it and gives it back. */
 void session_release_sign_in(struct session *session);

@@ -102,6 +102,7 @@ static enum smtp_action answer(struct session *session, enum sign_in_outcome out
 		[SIGN_IN_WRONG] = SMTP_SIGN_IN_WRONG,
 		[SIGN_IN_UNAVAILABLE] = SMTP_SIGN_IN_UNAVAILABLE,
 		[SIGN_IN_MALFORMED] = SMTP_SIGN_IN_MALFORMED,
+		[SIGN_IN_REFUSED] = SMTP_SIGN_IN_UNAVAILABLE, /* and the ban was taken back since */
 	};
 	return outcome == SIGN_IN_CHALLENGE ? challenge(session) : leave(session, statuses[outcome]);
 }
@@ -161,13 +162,26 @@ static void go_on(struct session *session, enum smtp_action action)
 		list_append(&session->worker->ready, &session->ready);
 }
 
+/* Nobody is there to be told. A failure is one all the same: else guesses that nobody waits for would cost nothing. */
+static void give_up(struct session *session, enum sign_in_outcome outcome)
+{
+	if (outcome == SIGN_IN_WRONG)
+		session_tell_guard(session, outcome);
+	session_release_sign_in(session);
+}
+
+static bool may_go_on(struct sign_in_request *request)
+{
+	return session_may_sign_in(CONTAINER_OF(request, struct session_sign_in, request)->session);
+}
+
 /* From the loop: the back end has found it out. */
 static void answered(struct sign_in_request *request, enum sign_in_outcome outcome)
 {
 	struct session *session = CONTAINER_OF(request, struct session_sign_in, request)->session;
 	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
 	if (session->ending)
-		session_release_sign_in(session);
+		give_up(session, outcome);
 	else
 		go_on(session, take_outcome(session, outcome));
 }
@@ -176,6 +190,7 @@ static void fill_request(struct session *session, struct sign_in_request *reques
 {
 	buffer_clear(&session->worker->challenge);
 	request->done = answered;
+	request->may = may_go_on;
 	request->facts = &session->sign_in->facts;
 	request->network = net_address_network(&session->peer);
 	request->mechanism = exchange->mechanism;
@@ -225,12 +240,34 @@ void session_sign_in_continue(struct session *session)
 	enum sign_in_outcome outcome = kept_outcome(sign_in, &session->worker->challenge);
 	session_forget_delay(session);
 	if (session->ending) {
-		session_release_sign_in(session);
+		give_up(session, outcome);
 	} else if (outcome == SIGN_IN_OUTCOMES) {
 		go_on(session, session_verify_sign_in(session));
 	} else {
 		go_on(session, take_outcome(session, outcome));
 	}
+}
+
+bool session_sign_in_waits(const struct session *session)
+{
+	const struct session_sign_in *sign_in = session->sign_in;
+	if (session->blocked & SESSION_BLOCK_SIGN_IN)
+		return sign_in_waits(sign_in->backend, &sign_in->request);
+	return session->blocked & SESSION_BLOCK_GUARD;
+}
+
+/* Who has closed one direction only may still read. */
+void session_sign_in_leave(struct session *session)
+{
+	struct session_sign_in *sign_in = session->sign_in;
+	if (!session_sign_in_waits(session))
+		return;
+	sign_in->request.reason = "the client has gone";
+	session->ending = true;
+	(void)!leave(session, SMTP_SIGN_IN_UNAVAILABLE);
+	give_up(session, (enum sign_in_outcome)sign_in->outcome);
+	session->blocked &= (uint8_t)~SESSION_BLOCK_SIGN_IN;
+	session_end_turn(session);
 }
 
 void session_release_sign_in(struct session *session)

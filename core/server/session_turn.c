@@ -120,7 +120,7 @@ void session_end_turn(struct session *session)
 		return;
 	}
 	if (session->blocked)
-		stream_pause(&session->stream);
+		(session_sign_in_waits(session) ? stream_watch : stream_pause)(&session->stream);
 	session_enter_phase(session, current_phase(session));
 }
 

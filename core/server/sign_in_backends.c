@@ -167,6 +167,8 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 		sign_in_create(settings->loop, backends->users, settings->hasher_fd, config->hashers, error);
 	if (!backends->passwords)
 		return false;
+	if (settings->counts)
+		sign_in_count_in(backends->passwords, settings->counts);
 	backends->scram = sign_in_scram_create(backends->users, settings->salt_secret, error);
 	if (!backends->scram)
 		return false;

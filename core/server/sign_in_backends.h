@@ -34,9 +34,10 @@ struct sign_in_backends_settings {
 	struct loop *loop;
 	const struct config *config;
 	const char *users_directory;
-	const char *ntlm_key_file;  /* made where there is none and it is needed */
-	const uint8_t *salt_secret; /* SECRET_KEY_BYTES, as sign_in_scram_create() takes them */
-	int hasher_fd;              /* taken over */
+	const char *ntlm_key_file;     /* made where there is none and it is needed */
+	const uint8_t *salt_secret;    /* SECRET_KEY_BYTES, as sign_in_scram_create() takes them */
+	struct sign_in_counts *counts; /* of this worker; outlives the back ends; NULL: nobody wants to know */
+	int hasher_fd;                 /* taken over */
 };
 
 /* False and `error` otherwise; sign_in_backends_close() then too. */

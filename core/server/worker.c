@@ -189,6 +189,7 @@ static bool open_users(struct worker *worker, const struct worker_settings *sett
 		.users_directory = settings->users_directory,
 		.salt_secret = settings->salt_secret,
 		.ntlm_key_file = settings->ntlm_key_file,
+		.counts = settings->states ? &settings->states->workers[settings->number].sign_ins : NULL,
 		.hasher_fd = settings->hasher_fd,
 	};
 	return sign_in_backends_open(&worker->backends, &backends, error);

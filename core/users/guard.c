@@ -135,29 +135,42 @@ static uint32_t delay_of(struct guard *guard, uint32_t worker, const struct guar
 	return guard_delay_ms(failures, limit->count, guard->settings.delay_ms);
 }
 
+enum standing { EXEMPT, BANNED, ORDINARY };
+
+/* `ban` NULL: it is only looked whether there is one. */
+static enum standing standing_of(struct guard *guard, uint32_t worker, const struct guard_try *try, uint64_t login,
+				 int64_t now_ms, struct guard_ban *ban)
+{
+	if (try->client.family == 0 || is_on_the_list(guard, &try->client))
+		return EXEMPT;
+	if (guard_is_banned_by_hand(guard, worker, try, login, now_ms, ban))
+		return BANNED;
+	if (has_signed_in(guard, worker, try, login, now_ms))
+		return EXEMPT;
+	struct guard_key network = guard_network_key(&try->client, 0);
+	struct guard_key pair = guard_network_key(&try->client, login);
+	bool banned = (login && guard_is_banned(guard, worker, &pair, now_ms, ban)) ||
+		      guard_is_banned(guard, worker, &network, now_ms, ban);
+	return banned ? BANNED : ORDINARY;
+}
+
+bool guard_is_refused(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms)
+{
+	return standing_of(guard, worker, try, guard_login_hash(guard, try->login), now_ms, NULL) == BANNED;
+}
+
 void guard_ask(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms,
 	       struct guard_verdict *verdict)
 {
-	verdict->answer = GUARD_ALLOW;
-	verdict->delay_ms = 0;
-	verdict->exempt = try->client.family == 0 || is_on_the_list(guard, &try->client);
-	if (verdict->exempt)
-		return;
 	uint64_t login = guard_login_hash(guard, try->login);
-	if (guard_is_banned_by_hand(guard, worker, try, login, now_ms, &verdict->ban)) {
-		verdict->answer = GUARD_REFUSE;
-		return;
-	}
-	verdict->exempt = has_signed_in(guard, worker, try, login, now_ms);
-	if (verdict->exempt)
+	enum standing standing = standing_of(guard, worker, try, login, now_ms, &verdict->ban);
+	verdict->answer = standing == BANNED ? GUARD_REFUSE : GUARD_ALLOW;
+	verdict->exempt = standing == EXEMPT;
+	verdict->delay_ms = 0;
+	if (standing != ORDINARY)
 		return;
 	struct guard_key network = guard_network_key(&try->client, 0);
 	struct guard_key pair = guard_network_key(&try->client, login);
-	if ((login && guard_is_banned(guard, worker, &pair, now_ms, &verdict->ban)) ||
-	    guard_is_banned(guard, worker, &network, now_ms, &verdict->ban)) {
-		verdict->answer = GUARD_REFUSE;
-		return;
-	}
 	verdict->delay_ms = delay_of(guard, worker, &network, now_ms);
 	uint32_t of_login = login ? delay_of(guard, worker, &pair, now_ms) : 0;
 	if (of_login > verdict->delay_ms)

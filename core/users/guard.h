@@ -111,6 +111,9 @@ uint16_t guard_tag_password(const struct guard *guard, struct slice password);
 void guard_ask(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms,
 	       struct guard_verdict *verdict);
 
+/* Is he banned now? Nothing is counted by this: for tries that wait, and that guard_ask() has allowed. */
+MUST_USE bool guard_is_refused(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms);
+
 /* The try failed, for a reason that is the client's. True: that has led to a ban, which is told. */
 bool guard_failed(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms,
 		  struct guard_ban *ban);

@@ -55,6 +55,8 @@ void guard_bans_check(struct guard_memory *memory)
 
 static void copy_ban(struct guard_record *record, struct guard_ban *ban)
 {
+	if (!ban)
+		return;
 	if (record->ban.refused < UINT32_MAX)
 		record->ban.refused++;
 	*ban = record->ban;

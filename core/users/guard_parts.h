@@ -93,7 +93,7 @@ struct guard_entry *guard_make(struct guard_set *set, const struct guard_key *ke
 
 /* --- guard_bans.c --- */
 
-/* Is the try banned? Counts it then and copies the ban. */
+/* Is the try banned? Counts it then and copies the ban, where that is wanted (not NULL). */
 bool guard_is_banned_by_hand(struct guard *guard, uint32_t worker, const struct guard_try *try, uint64_t login,
 			     int64_t now_ms, struct guard_ban *ban);
 bool guard_is_banned(struct guard *guard, uint32_t worker, const struct guard_key *key, int64_t now_ms,

@@ -58,6 +58,7 @@ static bool decide(struct sign_in_service *service, struct sign_in_request *requ
 	if (sign_in_remembers(service, request, record.version)) {
 		request->login = request->name;
 		request->reason = "remembered";
+		sign_in_count(&service->counts->remembered);
 		*outcome = SIGN_IN_OK;
 		return true;
 	}
@@ -83,7 +84,12 @@ static void end(struct sign_in_backend *backend, struct sign_in_request *request
 		sign_in_job_leave(request);
 }
 
-static const struct sign_in_backend_class passwords = { "local", step, end };
+static bool waits(const struct sign_in_request *request)
+{
+	return request->job && request->job->state == SIGN_IN_JOB_WAITING;
+}
+
+static const struct sign_in_backend_class passwords = { .name = "local", .step = step, .end = end, .waits = waits };
 
 struct sign_in_backend *sign_in_passwords(struct sign_in_service *service)
 {
@@ -106,6 +112,7 @@ struct sign_in_service *sign_in_create_bounded(struct loop *loop, struct users *
 	service->users = users;
 	service->fd = hasher_fd;
 	service->bounds = *bounds;
+	service->counts = &service->own_counts;
 	service->in_flight_most = 2 * hashers;
 	service->cache = sign_in_cache_create(LIMIT_SIGN_IN_CACHE, LIMIT_SIGN_IN_CACHE_MS);
 	if (service->cache && sign_in_jobs_start(service))
@@ -126,6 +133,11 @@ struct sign_in_service *sign_in_create(struct loop *loop, struct users *users, i
 		.answer_ms = LIMIT_HASH_TIME_MS,
 	};
 	return sign_in_create_bounded(loop, users, hasher_fd, hashers, &bounds, error);
+}
+
+void sign_in_count_in(struct sign_in_service *service, struct sign_in_counts *counts)
+{
+	service->counts = counts;
 }
 
 void sign_in_destroy(struct sign_in_service *service)

@@ -20,6 +20,7 @@ enum sign_in_outcome {
 	SIGN_IN_UNAVAILABLE, /* 454 4.7.0: it could not be found out now */
 	SIGN_IN_CHALLENGE,   /* request->challenge is to be sent; the response to it is the next step */
 	SIGN_IN_MALFORMED,   /* not what the mechanism says: 501 5.5.2 */
+	SIGN_IN_REFUSED,     /* request->may() has said no; nothing was verified */
 	SIGN_IN_OUTCOMES,    /* none yet */
 };
 
@@ -34,6 +35,9 @@ struct sign_in_facts {
 struct sign_in_request;
 typedef void sign_in_done(struct sign_in_request *request, enum sign_in_outcome outcome);
 
+/* May what is dear be begun for it, now that its turn has come? Calls nothing of the back end's. */
+typedef bool sign_in_may(struct sign_in_request *request);
+
 /* Embedded in its owner, or pooled; zeroed before the first step. */
 struct sign_in_request {
 	/* private to the back end */
@@ -43,6 +47,7 @@ struct sign_in_request {
 
 	/* the asker's, set before each step */
 	sign_in_done *done;
+	sign_in_may *may; /* asked of what has waited in a queue; NULL: yes */
 	const struct sign_in_facts *facts;
 	uint64_t network;   /* any number that is the same for clients that share a turn in queues */
 	unsigned mechanism; /* one SASL_… bit */
@@ -78,6 +83,9 @@ struct sign_in_backend_class {
 
 	/* SASL_… bits of what it can verify now. NULL: always all that it is there for. */
 	unsigned (*able)(const struct sign_in_backend *backend);
+
+	/* Does it wait for its turn, and nothing dear was begun? end() takes it out of the queue then. NULL: never. */
+	bool (*waits)(const struct sign_in_request *request);
 };
 
 static inline bool sign_in_step(struct sign_in_backend *backend, struct sign_in_request *request,
@@ -94,6 +102,11 @@ static inline void sign_in_end(struct sign_in_backend *backend, struct sign_in_r
 static inline bool sign_in_is_able(const struct sign_in_backend *backend, unsigned mechanism)
 {
 	return !backend->class->able || backend->class->able(backend) & mechanism;
+}
+
+static inline bool sign_in_waits(const struct sign_in_backend *backend, const struct sign_in_request *request)
+{
+	return backend->class->waits && backend->class->waits(request);
 }
 
 #endif

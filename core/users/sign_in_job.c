@@ -24,18 +24,24 @@ static const struct sign_in_request *first_request(const struct sign_in_job *job
 	return CONTAINER_OF(list_first(&job->requests), struct sign_in_request, link);
 }
 
+static void count_waiting(struct sign_in_service *service)
+{
+	atomic_store_explicit(&service->counts->waiting, service->queue.size, memory_order_relaxed);
+}
+
 /* Takes the job out of whatever it is in. */
 static void detach(struct sign_in_job *job)
 {
 	struct sign_in_service *service = job->service;
 	if (job->state == SIGN_IN_JOB_WAITING && job->waiting.turn)
 		sign_in_queue_remove(&service->queue, &job->waiting);
+	count_waiting(service);
 	if (job->state == SIGN_IN_JOB_IN_FLIGHT)
 		service->in_flight_count--;
 	list_remove(&job->link);
 }
 
-static void free_job(struct sign_in_job *job)
+void sign_in_job_free(struct sign_in_job *job)
 {
 	struct sign_in_service *service = job->service;
 	detach(job);
@@ -53,7 +59,7 @@ static void end_job(struct sign_in_job *job, enum sign_in_outcome outcome)
 	list_splice(&requests, &job->requests);
 	for (node = requests.next; node != &requests; node = node->next)
 		CONTAINER_OF(node, struct sign_in_request, link)->job = NULL;
-	free_job(job);
+	sign_in_job_free(job);
 	send_jobs(service);
 	while ((node = list_take_first(&requests))) {
 		struct sign_in_request *request = CONTAINER_OF(node, struct sign_in_request, link);
@@ -65,6 +71,7 @@ static void end_job(struct sign_in_job *job, enum sign_in_outcome outcome)
 
 static void give_up(struct sign_in_job *job)
 {
+	sign_in_count(&job->service->counts->turned_away);
 	detach(job);
 	job->state = SIGN_IN_JOB_GIVEN_UP;
 	list_append(&job->service->given_up, &job->link);
@@ -77,6 +84,8 @@ static void deadline_passed(struct timer *timer)
 	if (job->state == SIGN_IN_JOB_IN_FLIGHT)
 		log_message(LOG_WARN, "hasher-silent", "a sign-in got no answer in %llu ms",
 			    (unsigned long long)job->service->bounds.answer_ms);
+	else if (job->state == SIGN_IN_JOB_WAITING)
+		sign_in_count(&job->service->counts->turned_away);
 	end_job(job, SIGN_IN_UNAVAILABLE);
 }
 
@@ -95,6 +104,7 @@ static bool enqueue(struct sign_in_job *job, uint64_t network)
 	if (!sign_in_queue_add(&service->queue, &job->waiting, network))
 		return false;
 	job->state = SIGN_IN_JOB_WAITING;
+	count_waiting(service);
 	loop_timer_start(service->loop, &job->deadline, service->bounds.wait_ms);
 	return true;
 }
@@ -159,8 +169,10 @@ bool sign_in_job_await(struct sign_in_service *service, struct sign_in_request *
 	struct sign_in_job *job = find_job(service, request, version, hash);
 	if (!job)
 		job = make_job(service, request->network, version, hash);
-	if (!job)
+	if (!job) {
+		sign_in_count(&service->counts->turned_away);
 		return false;
+	}
 	request->job = job;
 	list_append(&job->requests, &request->link);
 	send_jobs(service);
@@ -172,9 +184,11 @@ void sign_in_job_leave(struct sign_in_request *request)
 	struct sign_in_job *job = request->job;
 	request->job = NULL;
 	list_remove(&request->link);
+	if (job->state == SIGN_IN_JOB_WAITING)
+		sign_in_count(&job->service->counts->left);
 	/* What is in flight keeps its place there: the hasher is working on it. */
 	if (list_is_empty(&job->requests) && job->state != SIGN_IN_JOB_IN_FLIGHT)
-		free_job(job);
+		sign_in_job_free(job);
 }
 
 /* --- to the hashers and back --- */
@@ -235,6 +249,8 @@ static void send_job(struct sign_in_job *job)
 	job->version = record.version;
 	job->packet = ++service->last_packet;
 	job->packets++;
+	sign_in_count(&service->counts->hashed);
+	count_waiting(service);
 	list_append(&service->in_flight, &job->link);
 	service->in_flight_count++;
 	loop_timer_start(service->loop, &job->deadline, service->bounds.answer_ms);
@@ -255,7 +271,14 @@ static void send_jobs(struct sign_in_service *service)
 		struct sign_in_waiting *waiting = sign_in_queue_take(&service->queue);
 		if (!waiting)
 			return;
-		send_job(CONTAINER_OF(waiting, struct sign_in_job, waiting));
+		struct sign_in_job *job = CONTAINER_OF(waiting, struct sign_in_job, waiting);
+		if (sign_in_job_may(job)) {
+			send_job(job);
+			continue;
+		}
+		uint64_t network = waiting->network;
+		sign_in_job_free(job);
+		sign_in_look_again(service, network);
 	}
 }
 
@@ -333,6 +356,7 @@ bool sign_in_jobs_start(struct sign_in_service *service)
 {
 	list_init(&service->given_up);
 	list_init(&service->in_flight);
+	sign_in_look_again_start(service);
 	loop_op_init(&service->send);
 	loop_op_init(&service->receive);
 	secret_random(service->login_key, sizeof service->login_key);
@@ -356,6 +380,7 @@ void sign_in_jobs_stop(struct sign_in_service *service)
 {
 	struct error error;
 	end_all_jobs(service);
+	sign_in_look_again_stop(service);
 	loop_cancel(service->loop, &service->send);
 	loop_cancel(service->loop, &service->receive);
 	while (loop_op_is_running(&service->send) || loop_op_is_running(&service->receive))

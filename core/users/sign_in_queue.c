@@ -139,3 +139,16 @@ struct sign_in_waiting *sign_in_queue_take(struct sign_in_queue *queue)
 	sign_in_queue_remove(queue, waiting);
 	return waiting;
 }
+
+void sign_in_queue_visit(const struct sign_in_queue *queue, uint64_t network, sign_in_queue_look *look)
+{
+	struct sign_in_turn *turn = find_turn(queue, network);
+	struct list *node = turn ? turn->jobs.next : NULL;
+	/* The turn ends with its last job. */
+	for (bool last = !turn; !last;) {
+		struct list *next = node->next;
+		last = next == &turn->jobs;
+		look(CONTAINER_OF(node, struct sign_in_waiting, link));
+		node = next;
+	}
+}

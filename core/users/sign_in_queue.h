@@ -50,4 +50,8 @@ void sign_in_queue_remove(struct sign_in_queue *queue, struct sign_in_waiting *w
 /* Takes out whose turn it is; NULL when it is empty. */
 struct sign_in_waiting *sign_in_queue_take(struct sign_in_queue *queue);
 
+/* Calls back for each job of the network, in order; the job may be removed meanwhile, and no other one. */
+typedef void sign_in_queue_look(struct sign_in_waiting *waiting);
+void sign_in_queue_visit(const struct sign_in_queue *queue, uint64_t network, sign_in_queue_look *look);
+
 #endif

@@ -1,7 +1,7 @@
 /* What the service of sign_in.h consists of. Private to core/users.
  *
  * sign_in.c talks with those who ask and decides what needs no hasher; sign_in_job.c keeps the jobs: their queue, the
- * hashers' socket, deadlines and answers. */
+ * hashers' socket, deadlines and answers; sign_in_look_again.c takes out of the queue who may not sign in any more. */
 #ifndef POSTERN_USERS_SIGN_IN_SERVICE_H
 #define POSTERN_USERS_SIGN_IN_SERVICE_H
 
@@ -37,6 +37,8 @@ struct sign_in_service {
 	struct users *users;
 	struct sign_in_cache *cache;
 	struct sign_in_bounds bounds;
+	struct sign_in_counts own_counts;
+	struct sign_in_counts *counts;
 	bool closed; /* no hasher can be reached */
 
 	struct pool jobs;
@@ -45,6 +47,8 @@ struct sign_in_service {
 	struct sign_in_queue queue;
 	struct list given_up;
 	struct list in_flight;
+	struct list refused; /* requests of no job, to be told so by the timer */
+	struct timer refused_timer;
 	unsigned in_flight_count, in_flight_most;
 
 	int fd;
@@ -73,5 +77,22 @@ void sign_in_jobs_stop(struct sign_in_service *service);
 /* The request joins a job for the same login or begins one. False when there is no room. */
 MUST_USE bool sign_in_job_await(struct sign_in_service *service, struct sign_in_request *request, uint64_t version);
 void sign_in_job_leave(struct sign_in_request *request);
+
+/* It ends without a word; nobody waits for it. */
+void sign_in_job_free(struct sign_in_job *job);
+
+/* --- looking again --- */
+
+void sign_in_look_again_start(struct sign_in_service *service);
+/* All who were refused are told so, from here. */
+void sign_in_look_again_stop(struct sign_in_service *service);
+
+/* Takes those requests out of the job that may not go on. False: none is left. */
+MUST_USE bool sign_in_job_may(struct sign_in_job *job);
+
+static inline void sign_in_count(_Atomic(uint64_t) *count)
+{
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
+}
 
 #endif

@@ -170,6 +170,7 @@ static void what_is_no_request_is_refused_and_closed(void **state)
 		"{\"order\":\"pause\",\"server\":1}\n",
 		"{\"order\":\"resume\",\"server\":\"first\",\"id\":\"all\"}\n",
 		"{\"order\":\"servers\",\"server\":\"first\"}\n",
+		"{\"order\":\"sign-ins\",\"id\":\"all\"}\n",
 	};
 	lane_submit(&fixture->lane, "a@hold.example", TEXT);
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -205,7 +206,13 @@ static void servers_are_paused_and_listed(void **state)
 		      "{\"servers\":[{\"server\":\"first\",\"state\":\"open\",\"sessions\":2,\"listeners\":"
 		      "[\"127.0.0.1:25 plain\",\"[::1]:465 tls\"]},"
 		      "{\"server\":\"with \\\"quotes\\\"\",\"state\":\"paused\",\"sessions\":0,\"listeners\":[]}]}");
+	states.workers[0].sign_ins.hashed = 5;
+	states.workers[63].sign_ins.hashed = 2;
+	states.workers[63].sign_ins.waiting = 9;
+	states.workers[0].sign_ins.left = 1;
 	server_states_forget_worker(&states, 63);
+	assert_answer(lane, fd, "{\"order\":\"sign-ins\"}\n",
+		      "{\"remembered\":0,\"hashed\":7,\"refused\":0,\"left\":1,\"turned_away\":0,\"waiting\":0}");
 	assert_int_equal(server_states_all_sessions(&states, 0), 1);
 	for (int i = 0; i < 2; i++)
 		assert_answer(lane, fd, "{\"server\":\"with \\\"quotes\\\"\",\"order\":\"resume\"}\n",

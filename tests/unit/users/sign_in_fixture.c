@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base/log.h"
+#include "core/users/hasher.h"
 #include "crypto/password.h"
 #include "crypto/secret.h"
 
@@ -135,6 +136,39 @@ enum sign_in_outcome sign_in(struct fixture *fixture, const char *name, const ch
 	struct client client;
 	ask(fixture, &client, name, password);
 	return await(fixture, &client);
+}
+
+bool take_job(struct fixture *fixture, struct job *taken)
+{
+	uint8_t packet[HASHER_JOB_BYTES + 1];
+	struct hasher_job job;
+	for (unsigned tries = 0; tries < 4; tries++) {
+		ssize_t size = recv(fixture->hashers_fd, packet, sizeof packet, MSG_DONTWAIT);
+		if (size > 0) {
+			assert_true(hasher_job_decode(slice_of(packet, (size_t)size), &job));
+			taken->number = job.job;
+			assert_true(slice_to_text(job.hash, taken->hash, sizeof taken->hash));
+			assert_true(slice_to_text(job.password, taken->password, sizeof taken->password));
+			return true;
+		}
+		turn(fixture, false);
+	}
+	return false;
+}
+
+void answer(struct fixture *fixture, uint64_t number, enum password_verdict verdict)
+{
+	uint8_t packet[HASHER_ANSWER_BYTES];
+	struct hasher_answer answer = { number, verdict };
+	hasher_answer_encode(packet, &answer);
+	assert_int_equal(send(fixture->hashers_fd, packet, sizeof packet, MSG_NOSIGNAL), sizeof packet);
+}
+
+void answer_next(struct fixture *fixture, enum password_verdict verdict)
+{
+	struct job job;
+	assert_true(take_job(fixture, &job));
+	answer(fixture, job.number, verdict);
 }
 
 void change_user(struct fixture *fixture, const char *name, enum change change)

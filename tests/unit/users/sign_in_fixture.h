@@ -4,6 +4,7 @@
 #define POSTERN_TESTS_USERS_SIGN_IN_FIXTURE_H
 
 #include "core/users/sign_in.h"
+#include "crypto/password.h"
 #include "tests/unit/users/scratch.h"
 
 /* HASHERS is what the service is told; how many there are is the test's affair. */
@@ -46,6 +47,20 @@ void ask(struct fixture *fixture, struct client *client, const char *name, const
 void turn(struct fixture *fixture, bool wait);
 enum sign_in_outcome await(struct fixture *fixture, struct client *client);
 enum sign_in_outcome sign_in(struct fixture *fixture, const char *name, const char *password);
+
+/* --- the hashers' end, where the test is in their place --- */
+
+struct job {
+	uint64_t number;
+	char hash[LIMIT_HASH_TEXT_BYTES];
+	char password[LIMIT_PASSWORD_BYTES + 1];
+};
+
+/* False when the service has sent nothing more. */
+bool take_job(struct fixture *fixture, struct job *taken);
+void answer(struct fixture *fixture, uint64_t number, enum password_verdict verdict);
+/* There is one. */
+void answer_next(struct fixture *fixture, enum password_verdict verdict);
 
 enum change { REMOVE, DISABLE, NEW_PASSWORD };
 void change_user(struct fixture *fixture, const char *name, enum change change);

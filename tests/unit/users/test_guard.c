@@ -59,7 +59,9 @@ static struct guard_try try_of(const char *client, const char *login)
 static bool may(const char *client, const char *login)
 {
 	struct guard_try try = try_of(client, login);
+	bool refused = guard_is_refused(&guard, 0, &try, now_ms);
 	guard_ask(&guard, 0, &try, now_ms, &verdict);
+	assert_int_equal(refused, verdict.answer == GUARD_REFUSE);
 	return verdict.answer == GUARD_ALLOW;
 }
 

@@ -11,46 +11,6 @@
 #include "crypto/password.h"
 #include "tests/unit/users/sign_in_fixture.h"
 
-struct job {
-	uint64_t number;
-	char hash[LIMIT_HASH_TEXT_BYTES];
-	char password[LIMIT_PASSWORD_BYTES + 1];
-};
-
-/* False when the service has sent nothing more. */
-static bool take_job(struct fixture *fixture, struct job *taken)
-{
-	uint8_t packet[HASHER_JOB_BYTES + 1];
-	struct hasher_job job;
-	for (unsigned tries = 0; tries < 4; tries++) {
-		ssize_t size = recv(fixture->hashers_fd, packet, sizeof packet, MSG_DONTWAIT);
-		if (size > 0) {
-			assert_true(hasher_job_decode(slice_of(packet, (size_t)size), &job));
-			taken->number = job.job;
-			assert_true(slice_to_text(job.hash, taken->hash, sizeof taken->hash));
-			assert_true(slice_to_text(job.password, taken->password, sizeof taken->password));
-			return true;
-		}
-		turn(fixture, false);
-	}
-	return false;
-}
-
-static void answer(struct fixture *fixture, uint64_t number, enum password_verdict verdict)
-{
-	uint8_t packet[HASHER_ANSWER_BYTES];
-	struct hasher_answer answer = { number, verdict };
-	hasher_answer_encode(packet, &answer);
-	assert_int_equal(send(fixture->hashers_fd, packet, sizeof packet, MSG_NOSIGNAL), sizeof packet);
-}
-
-static void answer_next(struct fixture *fixture, enum password_verdict verdict)
-{
-	struct job job;
-	assert_true(take_job(fixture, &job));
-	answer(fixture, job.number, verdict);
-}
-
 /* NULL: nobody's. */
 static void assert_hash(const struct job *job, const char *hash)
 {
