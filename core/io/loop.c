@@ -275,6 +275,11 @@ void loop_peer_address(struct loop *loop, int fd, struct sockaddr_storage *addre
 	loop->backend->peer_address(loop, fd, address);
 }
 
+void loop_own_address(struct loop *loop, int fd, struct sockaddr_storage *address)
+{
+	loop->backend->own_address(loop, fd, address);
+}
+
 /* --- timers --- */
 
 void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t after_ms)

@@ -212,6 +212,9 @@ MUST_USE int loop_listen_local(struct loop *loop, int directory_fd, const char *
 /* Who a connected socket is connected to; AF_UNSPEC where that can't be told any more. */
 void loop_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address);
 
+/* The address of its own end, likewise. */
+void loop_own_address(struct loop *loop, int fd, struct sockaddr_storage *address);
+
 /* --- timers: see timer.h; starting, moving and stopping one is O(1) --- */
 
 /* Runs `timer` once, `after_ms` from the start of this turn (rounded up to the wheel's tick); moves it when running.

@@ -29,6 +29,7 @@ struct loop_backend {
 	int32_t (*lock)(struct loop *loop, int fd);
 	int (*listen_local)(struct loop *loop, int directory_fd, const char *name, int backlog);
 	void (*peer_address)(struct loop *loop, int fd, struct sockaddr_storage *address);
+	void (*own_address)(struct loop *loop, int fd, struct sockaddr_storage *address);
 	void (*destroy)(struct loop *loop);
 };
 
@@ -54,6 +55,7 @@ void loop_system_shutdown(struct loop *loop, int fd);
 int32_t loop_system_lock(struct loop *loop, int fd);
 int loop_system_listen_local(struct loop *loop, int directory_fd, const char *name, int backlog);
 void loop_system_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address);
+void loop_system_own_address(struct loop *loop, int fd, struct sockaddr_storage *address);
 
 struct loop *loop_uring_create(const struct loop_settings *settings, struct error *error);
 struct loop *loop_epoll_create(const struct loop_settings *settings, struct error *error);

@@ -272,6 +272,7 @@ static const struct loop_backend backend = {
 	.lock = loop_system_lock,
 	.listen_local = loop_system_listen_local,
 	.peer_address = loop_system_peer_address,
+	.own_address = loop_system_own_address,
 	.destroy = epoll_destroy,
 };
 

@@ -94,3 +94,12 @@ void loop_system_peer_address(struct loop *loop, int fd, struct sockaddr_storage
 	if (getpeername(fd, (struct sockaddr *)address, &size) != 0)
 		address->ss_family = AF_UNSPEC;
 }
+
+void loop_system_own_address(struct loop *loop, int fd, struct sockaddr_storage *address)
+{
+	(void)loop;
+	socklen_t size = sizeof *address;
+	*address = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	if (getsockname(fd, (struct sockaddr *)address, &size) != 0)
+		address->ss_family = AF_UNSPEC;
+}

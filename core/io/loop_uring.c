@@ -275,5 +275,6 @@ const struct loop_backend uring_backend = {
 	.lock = loop_system_lock,
 	.listen_local = loop_system_listen_local,
 	.peer_address = loop_system_peer_address,
+	.own_address = loop_system_own_address,
 	.destroy = uring_destroy,
 };

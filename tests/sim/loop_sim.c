@@ -487,6 +487,14 @@ static void peer_address(struct loop *loop, int fd, struct sockaddr_storage *add
 			(struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(peer) };
 }
 
+/* Nobody here has more than one. */
+static void own_address(struct loop *loop, int fd, struct sockaddr_storage *address)
+{
+	(void)loop;
+	(void)fd;
+	*address = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+}
+
 static void destroy(struct loop *loop)
 {
 	struct sim_loop *sim_loop = (struct sim_loop *)loop;
@@ -514,6 +522,7 @@ static const struct loop_backend backend = {
 	.lock = lock,
 	.listen_local = listen_local,
 	.peer_address = peer_address,
+	.own_address = own_address,
 	.destroy = destroy,
 };
 

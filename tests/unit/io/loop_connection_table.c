@@ -84,6 +84,8 @@ static void a_connection_has_an_address(struct loop_world *world)
 	close_both(world, ends);
 	loop_peer_address(world->loop, ends[0], &address);
 	assert_int_equal(address.ss_family, AF_UNSPEC);
+	loop_own_address(world->loop, ends[0], &address);
+	assert_int_equal(address.ss_family, AF_UNSPEC);
 }
 
 static void one_accept_takes_many(struct loop_world *world)
