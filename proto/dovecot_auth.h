@@ -16,7 +16,11 @@
 struct dovecot_auth_request {
 	uint32_t id; /* never used before on this connection, not 0 */
 	const char *mechanism;
-	struct slice client;           /* its address as text; empty: not known */
+	struct slice client;  /* its address as text; empty: not known */
+	uint16_t client_port; /* 0: not known, as below */
+	struct slice server;  /* the address that it has connected to, as text; empty: not known */
+	uint16_t server_port;
+	uint64_t session; /* what the session is called in our log, so that it is in theirs too; 0: nothing */
 	struct slice certificate_name; /* whom the verified client certificate stands for; empty: none was shown */
 	bool inside_tls;
 	bool has_response;

@@ -39,6 +39,15 @@ static void append_field(struct buffer *out, const char *key, struct slice value
 	append_value(out, value);
 }
 
+/* 0 is none. */
+static void append_number_field(struct buffer *out, const char *key, uint64_t value)
+{
+	if (!value)
+		return;
+	buffer_append_text(out, key);
+	buffer_append_number(out, value);
+}
+
 /* Ends the line that began at `start`, or takes it back. */
 static bool end_line(struct buffer *out, size_t start)
 {
@@ -71,7 +80,11 @@ bool dovecot_auth_write_request(struct buffer *out, const struct dovecot_auth_re
 	buffer_append_text(out, "\tservice=smtp\tno-penalty");
 	if (request->inside_tls)
 		buffer_append_text(out, "\tsecured=tls");
+	append_number_field(out, "\tsession=", request->session);
+	append_field(out, "\tlip=", request->server);
 	append_field(out, "\trip=", request->client);
+	append_number_field(out, "\tlport=", request->server_port);
+	append_number_field(out, "\trport=", request->client_port);
 	append_field(out, "\tvalid-client-cert\tcert_username=", request->certificate_name);
 	if (request->has_response) {
 		buffer_append_text(out, "\tresp=");

@@ -85,8 +85,9 @@ struct session {
 	uint32_t messages;       /* accepted */
 	uint32_t text_bytes;     /* received since the rate was looked at */
 	struct net_address peer; /* the client: of a proxy's connection, whom it stands for once its header is there */
-	struct client_ticket ticket; /* where it is counted */
-	uint8_t turned_away;         /* enum client_verdict */
+	struct net_address server_address; /* that the proxy's header says; family 0: there was none */
+	struct client_ticket ticket;       /* where it is counted */
+	uint8_t turned_away;               /* enum client_verdict */
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
 	uint32_t behind_counted;           /* bytes of `behind` that some transaction has counted */

@@ -38,6 +38,7 @@ static void accept_header(struct session *session, const struct proxy_header *he
 	if (header->relayed) {
 		log_relayed(session, &header->source);
 		session_set_client(session, &header->source);
+		session->server_address = header->destination;
 	}
 	session_admit(session);
 }

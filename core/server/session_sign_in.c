@@ -31,6 +31,9 @@ enum smtp_action session_begin_sign_in(struct session *session, struct slice lin
 		sign_in->session = session;
 		sign_in->facts = (struct sign_in_facts){
 			.client = session->peer,
+			.server = session->server_address,
+			.socket = session->stream.fd,
+			.session = session->number,
 			.tls = session->stream.tls,
 			.hostname = session->smtp.profile->hostname,
 			.offered = smtp_session_offers(&session->smtp),

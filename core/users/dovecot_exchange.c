@@ -96,16 +96,40 @@ static bool write_password(struct buffer *out, struct dovecot_auth_request *aske
 	return fits;
 }
 
+/* The kernel is asked here, where somebody wants to know it, and not for every connection. */
+static struct net_address server_of(const struct dovecot_service *service, const struct sign_in_facts *facts)
+{
+	struct sockaddr_storage own;
+	if (facts->server.family || facts->socket < 0)
+		return facts->server;
+	loop_own_address(service->loop, facts->socket, &own);
+	return net_address_from_socket(&own);
+}
+
+static struct slice write_address(const struct net_address *address, char text[NET_ADDRESS_TEXT_BYTES])
+{
+	if (!address->family)
+		return (struct slice){ 0 };
+	net_address_format(address, text);
+	return slice_from_text(text);
+}
+
 static bool write_request(struct dovecot_exchange *exchange, struct buffer *out, struct slice response)
 {
 	const struct sign_in_request *request = exchange->request;
 	const struct sign_in_facts *facts = request->facts;
-	char client[NET_ADDRESS_TEXT_BYTES] = "";
+	struct net_address server = server_of(exchange->service, facts);
+	char client_text[NET_ADDRESS_TEXT_BYTES], server_text[NET_ADDRESS_TEXT_BYTES];
 	const char *problem;
 	struct dovecot_auth_request asked = {
 		.id = exchange->service->last_id + 1,
 		.mechanism = sasl_mechanism_name(request->mechanism),
 		.inside_tls = facts->tls != NULL,
+		.client = write_address(&facts->client, client_text),
+		.client_port = facts->client.port,
+		.server = write_address(&server, server_text),
+		.server_port = server.port,
+		.session = facts->session,
 		.has_response = exchange->has_response,
 		.response = response,
 	};
@@ -113,9 +137,6 @@ static bool write_request(struct dovecot_exchange *exchange, struct buffer *out,
 		dovecot_connection_renew(exchange->service);
 		return false;
 	}
-	if (facts->client.family)
-		net_address_format(&facts->client, client);
-	asked.client = slice_from_text(client);
 	if (facts->tls && !tls_session_client_name(facts->tls, &asked.certificate_name, &problem))
 		asked.certificate_name.size = 0;
 	if (request->mechanism & SASL_WITH_PASSWORD ? !write_password(out, &asked, request)

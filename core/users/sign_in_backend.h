@@ -27,6 +27,9 @@ enum sign_in_outcome {
 /* What is known of the session. Its own memory: stays as long as the exchange. */
 struct sign_in_facts {
 	struct net_address client;
+	struct net_address server;     /* that a proxy says the client has connected to; family 0: the socket's own */
+	int socket;                    /* -1: none */
+	uint64_t session;              /* its number in the log; 0: none */
 	const struct tls_session *tls; /* NULL: outside TLS */
 	struct slice hostname;         /* of the server block */
 	unsigned offered;              /* SASL_… bits of what the session offers */

@@ -37,6 +37,10 @@ static void test_sent(void **state)
 		.id = UINT32_MAX,
 		.mechanism = "PLAIN",
 		.client = SLICE_LITERAL("2001:db8::1"),
+		.client_port = 65535,
+		.server = SLICE_LITERAL("2001:db8::2"),
+		.server_port = 587,
+		.session = UINT64_MAX,
 		.certificate_name = SLICE_LITERAL("a\tb\r\n\1c"),
 		.inside_tls = true,
 		.has_response = true,
@@ -51,7 +55,8 @@ static void test_sent(void **state)
 	assert_text(buffer_slice(&out),
 		    "VERSION\t1\t2\nCPID\t4711\n"
 		    "AUTH\t7\tCRAM-MD5\tservice=smtp\tno-penalty\n"
-		    "AUTH\t4294967295\tPLAIN\tservice=smtp\tno-penalty\tsecured=tls\trip=2001:db8::1"
+		    "AUTH\t4294967295\tPLAIN\tservice=smtp\tno-penalty\tsecured=tls\tsession=18446744073709551615"
+		    "\tlip=2001:db8::2\trip=2001:db8::1\tlport=587\trport=65535"
 		    "\tvalid-client-cert\tcert_username=a\1tb\1r\1n\0011c\tresp=AGEAYg==\n"
 		    "AUTH\t8\tGSSAPI\tservice=smtp\tno-penalty\tresp=\n"
 		    "CONT\t7\tYSD/\nCONT\t7\t\nCANCEL\t7\n");

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -174,7 +175,7 @@ static void step(struct client *client, const char *response)
 static void begin(struct fixture *fixture, struct client *client, unsigned mechanism, const char *response)
 {
 	*client = (struct client){
-		.facts.client = { .family = 4, .bytes = { 192, 0, 2, 1 } },
+		.facts = { .client = { .family = 4, .bytes = { 192, 0, 2, 1 } }, .socket = -1 },
 		.service = fixture->service,
 		.request = { .done = answered, .mechanism = mechanism },
 	};
@@ -229,6 +230,45 @@ static void test_password(void **state)
 	say(fixture, "FAIL\t3\tcode=temp_fail\n");
 	await_outcome(fixture, &client, SIGN_IN_UNAVAILABLE);
 	finish(&client);
+}
+
+static void tell_session(struct fixture *fixture, const struct net_address *server, int at, const char *heard)
+{
+	struct client client = {
+		.facts = {
+			.client = { .family = 6, .bytes = { 0x20, 1, 0xd, 0xb8, [15] = 1 }, .port = 40000 },
+			.server = *server,
+			.socket = at,
+			.session = 47,
+		},
+		.request = { .done = answered, .mechanism = SASL_XOAUTH2, .facts = &client.facts },
+		.service = fixture->service,
+	};
+	step(&client, "t");
+	await_heard(fixture, heard);
+	finish(&client);
+}
+
+/* Where the client has connected to: what a proxy says, else what the socket says. */
+static void test_what_is_told(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct net_address none = { 0 }, proxied = { .family = 4, .bytes = { 192, 0, 2, 7 }, .port = 465 };
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof own;
+	char heard[160];
+	greet(fixture);
+	tell_session(fixture, &none, -1, "session=47\trip=2001:db8::1\trport=40000\tresp=dA==\n");
+	tell_session(fixture, &none, fixture->fd, "session=47\trip=2001:db8::1\trport=40000\tresp=dA==\n");
+	int at = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(at, (struct sockaddr *)&own, sizeof own), 0);
+	assert_int_equal(getsockname(at, (struct sockaddr *)&own, &size), 0);
+	snprintf(heard, sizeof heard, "session=47\tlip=127.0.0.1\trip=2001:db8::1\tlport=%d\trport=40000\tresp=dA==\n",
+		 ntohs(own.sin_port));
+	tell_session(fixture, &none, at, heard);
+	tell_session(fixture, &proxied, at,
+		     "session=47\tlip=192.0.2.7\trip=2001:db8::1\tlport=465\trport=40000\tresp=dA==\n");
+	close(at);
 }
 
 static void test_steps(void **state)
@@ -503,17 +543,10 @@ static int run_all(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_password),
-		TEST(test_steps),
-		TEST(test_many_out_of_order),
-		TEST(test_long_responses),
-		TEST(test_waits_for_the_greeting),
-		TEST(test_connection_breaks),
-		TEST(test_away),
-		TEST(test_no_answer),
-		TEST(test_no_greeting),
-		TEST(test_not_dovecot),
-		TEST(test_ends_early),
+		TEST(test_password),           TEST(test_what_is_told),   TEST(test_steps),
+		TEST(test_many_out_of_order),  TEST(test_long_responses), TEST(test_waits_for_the_greeting),
+		TEST(test_connection_breaks),  TEST(test_away),           TEST(test_no_answer),
+		TEST(test_no_greeting),        TEST(test_not_dovecot),    TEST(test_ends_early),
 		cmocka_unit_test(test_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
