@@ -1,8 +1,12 @@
 """`guard { … }`: waiting, bans, who is exempt, and all of it over workers and a restart."""
 
+import base64
 import json
 import re
+import secrets
 import time
+
+import pytest
 
 import conversation
 import postern
@@ -110,6 +114,80 @@ def test_one_who_waits_may_go_and_the_server_may_end(make_server):
     server.stop()  # sooner than the delay would end, and cleanly
     for client in waiting[1:]:
         client.socket.close()
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def by_login(client, password):
+    """As far as the server answers at once."""
+    client.expect("AUTH LOGIN", 334)
+    client.expect(encoded(postern.USER), 334)
+    client.send(encoded(password) + "\r\n")
+
+
+def by_scram(client, _):
+    """The name alone is said, and what the server tells of it has to wait too."""
+    client.send("AUTH SCRAM-SHA-256 " + encoded(f"n,,n={postern.USER},r={secrets.token_hex(9)}") + "\r\n")
+
+
+def fail(client):
+    """Hears the reply, which for SCRAM is a challenge that is answered wrong."""
+    reply = client.reply()
+    if reply.code == 334:
+        nonce = base64.b64decode(reply.lines[0][4:]).decode().split(",")[0]
+        reply = client.command(encoded(f"c=biws,{nonce},p={base64.b64encode(secrets.token_bytes(32)).decode()}"))
+    assert reply.code == 535, reply
+
+
+def sessions(server):
+    return json.loads(server.run("server", "list", "--json").stdout)["sessions"]
+
+
+each_exchange = pytest.mark.parametrize("begin", [by_login, by_scram], ids=["LOGIN", "SCRAM"])
+
+
+@each_exchange
+def test_one_waits_in_an_exchange_too(make_server, begin):
+    """The delay grows with the failures, and nobody else is held."""
+    server = make(make_server, "exempt = { }  delay = 30s", workers=1)
+    guess(server, 4)
+    taken = []
+    for number in range(2):
+        with connect(server) as client, connect(server, ELSEWHERE) as other:
+            begun = time.monotonic()
+            begin(client, f"wrong {number}")
+            other.sign_in()
+            assert time.monotonic() - begun < 0.9
+            fail(client)
+            taken.append(time.monotonic() - begun)
+        if number == 0:
+            guess(server, 1)
+    assert 0.9 < taken[0] < 1.9 < taken[1] < 3.9, taken
+
+
+@each_exchange
+def test_who_goes_while_he_waits_leaves_nothing_behind(make_server, begin):
+    server = make(make_server, "exempt = { }  delay = 30s", workers=1)
+    # All at once, so that none of them waits.
+    failing = [connect(server) for _ in range(9)]
+    for number, client in enumerate(failing):
+        client.send(f"AUTH PLAIN {conversation.plain(postern.USER, f'wrong {number}')}\r\n")
+    for client in failing:
+        assert client.reply().code == 535
+        client.socket.close()
+    postern.wait_until(lambda: sessions(server) == 0, 5, "they are gone")
+    waiting = [connect(server) for _ in range(20)]
+    for number, client in enumerate(waiting):
+        begin(client, f"wrong too {number}")
+    begun = time.monotonic()
+    assert sessions(server) == 20
+    for client in waiting:
+        client.socket.close()
+    postern.wait_until(lambda: sessions(server) == 0, 5, "they are gone")
+    assert time.monotonic() - begun < 8  # of 16 that they had to wait
+    assert server.log().count("the client has gone") == 20
 
 
 def test_this_machine_is_exempt_unless_said(make_server):
