@@ -82,6 +82,10 @@ class Dovecot:
     def log(self):
         return (self.folder / "dovecot.log").read_text(errors="replace")
 
+    def await_log(self, text):
+        """A process of its own writes it."""
+        postern.wait_until(lambda: text in self.log(), 10, f"Dovecot's log has {text!r}")
+
     def kill_auth(self):
         """The process that verifies; the master starts another one."""
         for child in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():

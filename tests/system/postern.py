@@ -109,6 +109,10 @@ class Server:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def await_log(self, text):
+        """A worker writes its lines when its turn ends, which may be after the reply."""
+        wait_until(lambda: text in self.log(), 10, f"the log has {text!r}")
+
     def start(self):
         before = self.log().count(" ready ")
         with open(self.log_path, "ab") as log:

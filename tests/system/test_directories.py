@@ -98,7 +98,7 @@ def test_sql(make_server, tmp_path):
         server = serve(make_server, theirs, '"PLAIN", "LOGIN", "SCRAM-SHA-256"')
         assert answer(server, "alice@example.org") == 235
         assert answers(server, *WRONG) == [535] * len(WRONG)
-        assert "login=bob@example.org mechanism=PLAIN by=dovecot why=\"Dovecot's entry says nologin\"" in server.log()
+        server.await_log("login=bob@example.org mechanism=PLAIN by=dovecot why=\"Dovecot's entry says nologin\"")
         assert "235 2.7.0" in gsasl(server, "LOGIN", "alice@example.org")
         assert "235 2.7.0" in gsasl(server, "SCRAM-SHA-256", "scram@example.org")
         with users:
