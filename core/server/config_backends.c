@@ -46,9 +46,10 @@ static const char example[] =
 /* Takes the next word off; an empty one is the end. */
 static char *take_word(char **text)
 {
-	*text += strspn(*text, " ");
+	static const char blanks[] = " \t";
+	*text += strspn(*text, blanks);
 	char *word = *text;
-	*text += strcspn(*text, " ");
+	*text += strcspn(*text, blanks);
 	if (**text)
 		*(*text)++ = 0;
 	return word;
@@ -69,7 +70,8 @@ static bool read_who(struct config_reading *reading, const struct config_given *
 	}
 	who += sizeof prefix - 1;
 	if (!dovecot_place_parse(who, &address, &size, &error)) {
-		config_given_problem(reading, given, who[0] && who[0] != '/' ? example : error.text);
+		bool is_place = who[0] == '/' || strchr(who, ':');
+		config_given_problem(reading, given, is_place ? error.text : example);
 		return false;
 	}
 	backend->place = strdup(who);
@@ -147,11 +149,21 @@ const char *config_backend_of(const struct config_backends *backends, unsigned m
 	return mechanism & CONFIG_OWN_MECHANISMS ? NULL : rest;
 }
 
+static bool is_named(const struct config_backends *backends, unsigned mechanism)
+{
+	for (size_t i = 0; i < backends->count; i++)
+		if (backends->list[i].mechanisms & mechanism)
+			return true;
+	return false;
+}
+
+/* What nobody has asked for is offered where it can be; what a back end names is check_backend()'s. */
 static void check_mechanism(const struct config_server *server, unsigned mechanism, struct config_problems *problems)
 {
 	const struct config_backends *backends = &server->backends;
 	const char *place = config_backend_of(backends, mechanism), *name = sasl_mechanism_name(mechanism);
-	if (place && (mechanism & CONFIG_NEVER_DOVECOT) && backends->mechanisms_line)
+	bool wanted = backends->mechanisms_line && !is_named(backends, mechanism);
+	if (place && (mechanism & CONFIG_NEVER_DOVECOT) && wanted)
 		config_problem_add(
 			problems, server->file, backends->mechanisms_line,
 			"Dovecot can't verify %s; leave it out of mechanisms, or have our own users verify it: "
@@ -164,16 +176,29 @@ static void check_mechanism(const struct config_server *server, unsigned mechani
 				   name);
 }
 
+/* What a back end names. */
+static void check_backend(const struct config_server *server, const struct config_backend *backend,
+			  struct config_problems *problems)
+{
+	unsigned never = backend->place ? backend->mechanisms & CONFIG_NEVER_DOVECOT : 0;
+	unsigned idle = backend->mechanisms & ~server->mechanisms;
+	if (!never && !idle)
+		return;
+	const char *name = sasl_mechanism_name(never ? never & -never : idle & -idle);
+	if (never)
+		config_problem_add(problems, server->file, backend->line,
+				   "Dovecot can't verify %s; our own users can sign in with it: "
+				   "backend = { …, \"local %s\" }",
+				   name, name);
+	else
+		config_problem_add(problems, server->file, backend->line,
+				   "backend names %s, which mechanisms does not; add it there", name);
+}
+
 void config_backends_check(const struct config_server *server, struct config_problems *problems)
 {
 	for (unsigned left = server->mechanisms; left; left &= left - 1)
 		check_mechanism(server, left & -left, problems);
-	for (size_t i = 0; i < server->backends.count; i++) {
-		const struct config_backend *backend = &server->backends.list[i];
-		unsigned idle = backend->mechanisms & ~server->mechanisms;
-		if (idle)
-			config_problem_add(problems, server->file, backend->line,
-					   "backend names %s, which mechanisms does not; add it there",
-					   sasl_mechanism_name(idle & -idle));
-	}
+	for (size_t i = 0; i < server->backends.count; i++)
+		check_backend(server, &server->backends.list[i], problems);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/server/config.h"
+#include "proto/sasl.h"
 #include "tests/unit/torture/torture.h"
 
 static const char good[] =
@@ -20,7 +21,9 @@ static const char good[] =
 	"    listen = { \"127.0.0.1:2587 starttls\", \"[::1]:2587 starttls\" }\n"
 	"    tls { certificate = \"cert.pem\" key = \"key.pem\"\n"
 	"          sni \"other.example\" { certificate = \"/a/b.pem\" key = \"/a/b.key\" } }\n"
-	"    auth { mechanisms = { \"PLAIN\" } }\n"
+	"    auth { mechanisms = { \"PLAIN\", \"XOAUTH2\", \"NTLM\" }\n"
+	"           backend = { \"local PLAIN\", \"dovecot:/run/a XOAUTH2\", \"dovecot:[::1]:12345\" }\n"
+	"           ntlm { helper = \"/bin/false\" login = \"%u@%d\" } }\n"
 	"    relay { authenticated = allow default = deny allow = { 192.0.2.1, .a.example } }\n"
 	"    connect { deny = { \"192.0.2.0/24\", bad.example } lists = { \"deny:list\" } rate = \"5/min\" }\n"
 	"    dns { servers = { \"127.0.0.1\" } reverse = on }\n"
@@ -37,6 +40,8 @@ static const char bad[] =
 	"    listen = { \"127.0.0.1:2587 startls\", \"x\", \"127.0.0.1:1 tls\", \"127.0.0.1:1 tls\" }\n"
 	"    hostname = \"a b\" hostname = \"c\"\n"
 	"    tls = 3\n"
+	"    auth { backend = { \"dovecot:/a\", \"dovecot:/b\", \"dovecot:x\", \"local PLAN\" } mechanisms = { \"FOO\" "
+	"} }\n"
 	"    connect { deny = { x.example, \"a b\" } allow = { x.example } lists = { a } rate = 5 }\n"
 	"    limits { idle = 300 route = 3 message_size = 1X }\n"
 	"}\n"
@@ -55,6 +60,12 @@ static void assert_whole(const struct config *config)
 	assert_string_equal(config->servers[0].certificates[1].name, "other.example");
 	assert_string_equal(config->servers[0].certificates[1].key, "/a/b.key");
 	assert_int_equal(config->servers[0].limits.recipients, 10);
+	assert_int_equal(config->servers[0].backends.count, 3);
+	assert_null(config_backend_of(&config->servers[0].backends, SASL_PLAIN));
+	assert_string_equal(config_backend_of(&config->servers[0].backends, SASL_XOAUTH2), "/run/a");
+	assert_string_equal(config_backend_of(&config->servers[0].backends, SASL_GSSAPI), "[::1]:12345");
+	assert_string_equal(config->servers[0].ntlm.helper, "/bin/false");
+	assert_string_equal(config->servers[0].ntlm.login, "%u@%d");
 	assert_string_equal(config->servers[1].hostname, "b.example.org");
 	assert_int_equal(config->routes.count, GOOD_ROUTES);
 	assert_string_equal(config->routes.routes[0].domain, "example.org");
