@@ -68,11 +68,7 @@ static bool is_on_the_list(const struct guard *guard, const struct net_address *
 
 static struct guard_limit limit_of_ones_own(const struct guard *guard)
 {
-	struct guard_limit limit = guard->settings.per_login;
-	limit.count = limit.count < UINT32_MAX / OF_ONES_OWN ? limit.count * OF_ONES_OWN : UINT32_MAX;
-	if (limit.count && limit.period_ms < limit.count)
-		limit.period_ms = limit.count;
-	return limit;
+	return guard_limit_times(&guard->settings.per_login, OF_ONES_OWN);
 }
 
 static bool is_late(const struct guard *guard, const struct guard_entry *entry, int64_t now_ms)
@@ -116,23 +112,76 @@ static struct guard_set *failure_set(struct guard *guard, const struct guard_key
 	return &sets[guard_set_number(guard, key, GUARD_FAILURE_SETS)];
 }
 
-static const struct guard_limit *limit_for(const struct guard *guard, const struct guard_key *key)
+static uint32_t failures_by(struct guard *guard, uint32_t worker, const struct guard_key *key, int64_t now_ms)
 {
-	return key->login ? &guard->settings.per_login : &guard->settings.per_network;
-}
-
-static uint32_t delay_of(struct guard *guard, uint32_t worker, const struct guard_key *key, int64_t now_ms)
-{
-	const struct guard_limit *limit = limit_for(guard, key);
+	struct guard_limit limit = guard_limit_for(guard, key);
 	struct guard_set *set = failure_set(guard, key);
 	uint32_t failures = 0;
-	if (limit->count == 0 || !shared_lock_take(&set->lock, worker))
+	if (limit.count == 0 || !shared_lock_take(&set->lock, worker))
 		return 0;
 	const struct guard_entry *entry = guard_find(set, key);
 	if (entry)
-		failures = failures_of(entry, limit, now_ms);
+		failures = failures_of(entry, &limit, now_ms);
 	shared_lock_free(&set->lock);
-	return guard_delay_ms(failures, limit->count, guard->settings.delay_ms);
+	return failures;
+}
+
+static uint32_t longer(uint32_t one_ms, uint32_t other_ms)
+{
+	return one_ms > other_ms ? one_ms : other_ms;
+}
+
+static uint32_t delay_by(struct guard *guard, uint32_t worker, const struct guard_key *key, int64_t now_ms)
+{
+	uint32_t count = guard_limit_for(guard, key).count, failures = failures_by(guard, worker, key, now_ms);
+	return count ? guard_delay_ms(failures, count, guard->settings.delay_ms) : 0;
+}
+
+/* So long ago that whatever it was counted in has forgiven it, or never. */
+static bool has_not_failed_lately(struct guard *guard, uint32_t worker, const struct guard_key *key, int64_t now_ms)
+{
+	struct guard_set *set = failure_set(guard, key);
+	bool lately = false;
+	if (guard->settings.per_network.count == 0 || !shared_lock_take(&set->lock, worker))
+		return false;
+	const struct guard_entry *entry = guard_find(set, key);
+	if (entry)
+		lately = entry->due_ms + (int64_t)guard_limit_for(guard, key).period_ms > now_ms ||
+			 entry->due_ms + (int64_t)guard->settings.per_login.period_ms > now_ms;
+	shared_lock_free(&set->lock);
+	return !lately;
+}
+
+static uint32_t delay_of(struct guard *guard, uint32_t worker, const struct net_address *client, uint64_t login,
+			 int64_t now_ms)
+{
+	int step = guard_first_step(client);
+	struct guard_key widest = guard_step_key(client, 0, step);
+	uint32_t delay_ms = 0;
+	if (step < GUARD_NETWORK && has_not_failed_lately(guard, worker, &widest, now_ms))
+		step = GUARD_NETWORK;
+	for (; step < GUARD_STEPS; step++) {
+		struct guard_key all = guard_step_key(client, 0, step), pair = guard_step_key(client, login, step);
+		delay_ms = longer(delay_ms, delay_by(guard, worker, &all, now_ms));
+		if (login)
+			delay_ms = longer(delay_ms, delay_by(guard, worker, &pair, now_ms));
+	}
+	return delay_ms;
+}
+
+static bool is_banned_by_failures(struct guard *guard, uint32_t worker, const struct net_address *client,
+				  uint64_t login, int64_t now_ms, struct guard_ban *ban)
+{
+	int step = guard_first_step(client);
+	if (now_ms >= atomic_load_explicit(&guard->memory->wide_until_ms, memory_order_relaxed))
+		step = GUARD_NETWORK;
+	bool banned = false;
+	for (; step < GUARD_STEPS && !banned; step++) {
+		struct guard_key all = guard_step_key(client, 0, step), pair = guard_step_key(client, login, step);
+		banned = (login && guard_is_banned(guard, worker, &pair, now_ms, ban)) ||
+			 guard_is_banned(guard, worker, &all, now_ms, ban);
+	}
+	return banned;
 }
 
 enum standing { EXEMPT, BANNED, ORDINARY };
@@ -147,11 +196,7 @@ static enum standing standing_of(struct guard *guard, uint32_t worker, const str
 		return BANNED;
 	if (has_signed_in(guard, worker, try, login, now_ms))
 		return EXEMPT;
-	struct guard_key network = guard_network_key(&try->client, 0);
-	struct guard_key pair = guard_network_key(&try->client, login);
-	bool banned = (login && guard_is_banned(guard, worker, &pair, now_ms, ban)) ||
-		      guard_is_banned(guard, worker, &network, now_ms, ban);
-	return banned ? BANNED : ORDINARY;
+	return is_banned_by_failures(guard, worker, &try->client, login, now_ms, ban) ? BANNED : ORDINARY;
 }
 
 bool guard_is_refused(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms)
@@ -166,15 +211,7 @@ void guard_ask(struct guard *guard, uint32_t worker, const struct guard_try *try
 	enum standing standing = standing_of(guard, worker, try, login, now_ms, &verdict->ban);
 	verdict->answer = standing == BANNED ? GUARD_REFUSE : GUARD_ALLOW;
 	verdict->exempt = standing == EXEMPT;
-	verdict->delay_ms = 0;
-	if (standing != ORDINARY)
-		return;
-	struct guard_key network = guard_network_key(&try->client, 0);
-	struct guard_key pair = guard_network_key(&try->client, login);
-	verdict->delay_ms = delay_of(guard, worker, &network, now_ms);
-	uint32_t of_login = login ? delay_of(guard, worker, &pair, now_ms) : 0;
-	if (of_login > verdict->delay_ms)
-		verdict->delay_ms = of_login;
+	verdict->delay_ms = standing == ORDINARY ? delay_of(guard, worker, &try->client, login, now_ms) : 0;
 }
 
 /* --- telling --- */
@@ -206,18 +243,40 @@ static bool count_ones_own(struct guard *guard, uint32_t worker, const struct gu
 
 enum counted { COUNTED_NOT, COUNTED, COUNTED_FULL };
 
-static enum counted count_network(struct guard *guard, uint32_t worker, const struct guard_key *key, uint16_t tag,
-				  int64_t now_ms)
+static enum counted count_prefix(struct guard *guard, uint32_t worker, const struct guard_key *key, uint16_t tag,
+				 int64_t now_ms)
 {
+	struct guard_limit limit = guard_limit_for(guard, key);
 	struct guard_set *set = failure_set(guard, key);
 	if (!shared_lock_take(&set->lock, worker))
 		return COUNTED;
 	enum counted counted = COUNTED_NOT;
 	struct guard_entry *entry = guard_make(set, key);
 	if (!is_same_again(entry, tag))
-		counted = count_failure(entry, limit_for(guard, key), now_ms) ? COUNTED_FULL : COUNTED;
+		counted = count_failure(entry, &limit, now_ms) ? COUNTED_FULL : COUNTED;
 	shared_lock_free(&set->lock);
 	return counted;
+}
+
+/* For a login and for all, from the network on to wider prefixes, until one has had the same before. Notes the widest that is full;
+ * one that is for all is wider than one for a login. False: none is. */
+static bool count_steps(struct guard *guard, uint32_t worker, const struct guard_try *try, uint64_t login,
+			int64_t now_ms, struct guard_key *full)
+{
+	bool any = false, for_all = false;
+	for (int step = GUARD_NETWORK; step >= guard_first_step(&try->client); step--) {
+		struct guard_key all = guard_step_key(&try->client, 0, step);
+		struct guard_key pair = guard_step_key(&try->client, login, step);
+		enum counted of_pair = login ? count_prefix(guard, worker, &pair, try->tag, now_ms) : COUNTED;
+		if (of_pair == COUNTED_NOT)
+			break;
+		bool all_full = count_prefix(guard, worker, &all, 0, now_ms) == COUNTED_FULL;
+		if (all_full || (of_pair == COUNTED_FULL && !for_all))
+			*full = all_full ? all : pair;
+		for_all |= all_full;
+		any |= all_full || of_pair == COUNTED_FULL;
+	}
+	return any;
 }
 
 bool guard_failed(struct guard *guard, uint32_t worker, const struct guard_try *try, int64_t now_ms,
@@ -228,17 +287,10 @@ bool guard_failed(struct guard *guard, uint32_t worker, const struct guard_try *
 	uint64_t login = guard_login_hash(guard, try->login);
 	if (count_ones_own(guard, worker, try, login, now_ms))
 		return false;
-	struct guard_key network = guard_network_key(&try->client, 0);
-	struct guard_key pair = guard_network_key(&try->client, login);
-	enum counted of_pair = login ? count_network(guard, worker, &pair, try->tag, now_ms) : COUNTED;
-	if (of_pair == COUNTED_NOT)
+	struct guard_key full;
+	if (!count_steps(guard, worker, try, login, now_ms, &full))
 		return false;
-	if (count_network(guard, worker, &network, 0, now_ms) == COUNTED_FULL)
-		guard_ban(guard, worker, &network, try, now_ms, ban);
-	else if (of_pair == COUNTED_FULL)
-		guard_ban(guard, worker, &pair, try, now_ms, ban);
-	else
-		return false;
+	guard_ban(guard, worker, &full, try, now_ms, ban);
 	return true;
 }
 

@@ -4,6 +4,10 @@
  * in an hour lets ten come at once and forgives one every six minutes. From three tenths of it on the network waits before each
  * try, longer each time; with the tenth it is banned, from that login or from all, for a time that has an end.
  *
+ * A customer may have a /56 or a /48 of IPv6, and with it 256 or 65,536 networks to guess from. So the failures of these are counted
+ * too, against four and sixteen times the limits, and they are delayed and banned like any network. As long as nobody has failed in
+ * a /48, that costs one look more.
+ *
  * Nobody locks a victim out: what is counted and banned is always a network, never a login for all. And a source (an IPv4
  * address, an IPv6 /64: one customer) that has signed in to a login lately is exempt for that login from all penalties of its
  * network; its own failures there are counted apart, against ten times the limit, which bounds what another behind its address

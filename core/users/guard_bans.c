@@ -142,6 +142,8 @@ static struct guard_ban_set *ban_set(struct guard *guard, const struct guard_key
 static struct net_prefix prefix_of(const struct guard_key *key)
 {
 	struct net_prefix prefix = { .family = key->family, .length = key->family == 4 ? 24 : 64 };
+	if (key->wide)
+		prefix.length = key->wide;
 	memcpy(prefix.bytes, &key->network, sizeof key->network);
 	return prefix;
 }
@@ -207,12 +209,19 @@ static void write_period(uint64_t ms, char text[32])
 		snprintf(text, 32, "%llu %s", count, units[i].many);
 }
 
+static void note_wide(struct guard_memory *memory, int64_t until_ms)
+{
+	int64_t known_ms = atomic_load_explicit(&memory->wide_until_ms, memory_order_relaxed);
+	while (known_ms < until_ms && !atomic_compare_exchange_weak(&memory->wide_until_ms, &known_ms, until_ms))
+		;
+}
+
 void guard_ban(struct guard *guard, uint32_t worker, const struct guard_key *key, const struct guard_try *try,
 	       int64_t now_ms, struct guard_ban *ban)
 {
-	const struct guard_limit *limit = key->login ? &guard->settings.per_login : &guard->settings.per_network;
+	struct guard_limit limit = guard_limit_for(guard, key);
 	char period[32];
-	write_period(limit->period_ms, period);
+	write_period(limit.period_ms, period);
 	*ban = (struct guard_ban){
 		.since_ms = now_ms,
 		.until_ms = now_ms + (int64_t)guard->settings.ban_ms,
@@ -221,7 +230,7 @@ void guard_ban(struct guard *guard, uint32_t worker, const struct guard_key *key
 	};
 	if (key->login)
 		(void)!slice_to_text(try->login, ban->login, sizeof ban->login);
-	snprintf(ban->reason, sizeof ban->reason, "%u failed sign-ins %s within %s", limit->count,
+	snprintf(ban->reason, sizeof ban->reason, "%u failed sign-ins %s within %s", limit.count,
 		 key->login ? "to this login" : "to whatever login", period);
 	struct guard_ban_set *set = ban_set(guard, key);
 	if (!shared_lock_take(&set->lock, worker))
@@ -232,6 +241,8 @@ void guard_ban(struct guard *guard, uint32_t worker, const struct guard_key *key
 	record->login = key->login;
 	record->ban = *ban;
 	shared_lock_free(&set->lock);
+	if (key->wide)
+		note_wide(guard->memory, ban->until_ms);
 }
 
 /* --- for people --- */
@@ -279,10 +290,11 @@ enum guard_change guard_ban_remove(struct guard *guard, uint32_t worker, const s
 	struct guard_by_hand *by_hand = &guard->memory->by_hand;
 	uint64_t hash = guard_login_hash(guard, login);
 	enum guard_change change = GUARD_NOT_THERE;
-	if (prefix->length == (prefix->family == 4 ? 24 : 64)) {
-		struct net_address first = net_prefix_first(prefix);
-		struct guard_key key = guard_network_key(&first, hash);
-		change = remove_of_failures(guard, worker, &key, now_ms);
+	struct net_address first = net_prefix_first(prefix);
+	for (int step = guard_first_step(&first); step < GUARD_STEPS && change == GUARD_NOT_THERE; step++) {
+		struct guard_key key = guard_step_key(&first, hash, step);
+		if (prefix_of(&key).length == prefix->length)
+			change = remove_of_failures(guard, worker, &key, now_ms);
 	}
 	if (change == GUARD_BUSY || !shared_lock_take(&by_hand->lock, worker))
 		return GUARD_BUSY;

@@ -81,28 +81,57 @@ static uint64_t first_bytes(const struct net_address *client, size_t count)
 	return network;
 }
 
+const struct guard_step guard_steps[GUARD_STEPS] = { { 48, 16 }, { 56, 4 }, { 0, 1 } };
+
 struct guard_key guard_network_key(const struct net_address *client, uint64_t login)
 {
-	return (struct guard_key){ first_bytes(client, client->family == 4 ? 3 : 8), login, client->family };
+	return (struct guard_key){ first_bytes(client, client->family == 4 ? 3 : 8), login, client->family, 0 };
 }
 
 struct guard_key guard_source_key(const struct net_address *client, uint64_t login)
 {
-	return (struct guard_key){ first_bytes(client, client->family == 4 ? 4 : 8), login, client->family };
+	return (struct guard_key){ first_bytes(client, client->family == 4 ? 4 : 8), login, client->family, 0 };
+}
+
+struct guard_key guard_step_key(const struct net_address *client, uint64_t login, int step)
+{
+	uint8_t wide = guard_steps[step].wide;
+	if (!wide)
+		return guard_network_key(client, login);
+	return (struct guard_key){ first_bytes(client, wide / 8), login, client->family, wide };
+}
+
+struct guard_limit guard_limit_times(const struct guard_limit *limit, uint32_t times)
+{
+	struct guard_limit many = *limit;
+	many.count = limit->count < UINT32_MAX / times ? limit->count * times : UINT32_MAX;
+	if (many.count && many.period_ms < many.count)
+		many.period_ms = many.count;
+	return many;
+}
+
+struct guard_limit guard_limit_for(const struct guard *guard, const struct guard_key *key)
+{
+	const struct guard_limit *limit = key->login ? &guard->settings.per_login : &guard->settings.per_network;
+	int step = 0;
+	while (guard_steps[step].wide != key->wide)
+		step++;
+	return guard_limit_times(limit, guard_steps[step].times);
 }
 
 /* --- sets --- */
 
 size_t guard_set_number(const struct guard *guard, const struct guard_key *key, size_t sets)
 {
-	uint64_t all[] = { key->network, key->login, key->family };
+	uint64_t all[] = { key->network, key->login, (uint64_t)key->wide << 8 | key->family };
 	uint64_t hash = secret_short_hash(guard->memory->key, slice_of(all, sizeof all));
 	return (size_t)((hash >> 32) * sets >> 32);
 }
 
 static bool has_key(const struct guard_entry *entry, const struct guard_key *key)
 {
-	return entry->network == key->network && entry->login == key->login && entry->family == key->family;
+	return entry->network == key->network && entry->login == key->login && entry->family == key->family &&
+	       entry->wide == key->wide;
 }
 
 struct guard_entry *guard_find(struct guard_set *set, const struct guard_key *key)
@@ -136,6 +165,7 @@ struct guard_entry *guard_make(struct guard_set *set, const struct guard_key *ke
 	atomic_signal_fence(memory_order_seq_cst);
 	entry->network = key->network;
 	entry->login = key->login;
+	entry->wide = key->wide;
 	entry->due_ms = 0;
 	entry->success_s = 0;
 	entry->tag = 0;

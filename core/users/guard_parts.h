@@ -13,7 +13,21 @@ struct guard_key {
 	uint64_t network; /* of IPv4 the first 4 bytes, of IPv6 the first 8 */
 	uint64_t login;   /* keyed hash; 0: all logins, or not known */
 	uint8_t family;   /* 0: an unused entry */
+	uint8_t wide;     /* length of a prefix that holds many networks; 0: of a network or source */
 };
+
+/* The prefixes that a client is counted in, the widest first; the last is his network, and all that IPv4 has. */
+enum { GUARD_STEPS = 3, GUARD_NETWORK = GUARD_STEPS - 1 };
+struct guard_step {
+	uint8_t wide;  /* as in the key */
+	uint8_t times; /* the limits of a network */
+};
+extern const struct guard_step guard_steps[GUARD_STEPS];
+
+static inline int guard_first_step(const struct net_address *client)
+{
+	return client->family == 6 ? 0 : GUARD_NETWORK;
+}
 
 /* Failures, of a network or of a source that has signed in. The count is kept as the time when all will be forgiven (the
  * theoretical arrival time of the generic cell rate algorithm, ITU-T I.371). */
@@ -24,7 +38,7 @@ struct guard_entry {
 	uint32_t success_s; /* Unix seconds, good until 2106; 0: of a network */
 	uint16_t tag;       /* of the last wrong password; 0: none is known */
 	uint8_t family;
-	uint8_t pad;
+	uint8_t wide;
 };
 
 /* All but the lock is its holder's. */
@@ -65,7 +79,8 @@ struct guard_memory {
 	uint64_t layout;
 	uint64_t bytes; /* of all this */
 	uint8_t key[SECRET_SHORT_KEY_BYTES];
-	uint8_t pad[224];
+	_Atomic(int64_t) wide_until_ms; /* no wide prefix is banned any longer; none ever: 0 */
+	uint8_t pad[216];
 	struct guard_set failures[GUARD_FAILURE_SETS];
 	struct guard_set networks[GUARD_FAILURE_SETS]; /* likewise, whatever the login */
 	struct guard_set successes[GUARD_SUCCESS_SETS];
@@ -81,6 +96,13 @@ uint64_t guard_login_hash(const struct guard *guard, struct slice login);
 /* The address's /24 or /64, or as a source: the address or its /64. */
 struct guard_key guard_network_key(const struct net_address *client, uint64_t login);
 struct guard_key guard_source_key(const struct net_address *client, uint64_t login);
+/* The prefix of that step. */
+struct guard_key guard_step_key(const struct net_address *client, uint64_t login, int step);
+
+/* What the key's failures are counted against: of a network's, or of whoever failed from wider ones. */
+struct guard_limit guard_limit_for(const struct guard *guard, const struct guard_key *key);
+/* So many times as much in the same time. */
+struct guard_limit guard_limit_times(const struct guard_limit *limit, uint32_t times);
 
 /* The set that the key belongs to, of so many. */
 size_t guard_set_number(const struct guard *guard, const struct guard_key *key, size_t sets);

@@ -83,6 +83,32 @@ def test_a_network_is_banned_from_all_logins_and_who_has_signed_in_is_exempt(mak
     assert attempt(server, source="127.0.0.5").code == 235
 
 
+def test_one_with_many_ipv6_networks_is_one(make_server):
+    """Eight failures in a /56 are four times what a network may have."""
+    server = make(make_server, QUICK + ' per_login = "2/h"', server='proxy_protocol = { "127.0.0.1" }')
+
+    def from_network(number, password=postern.PASSWORD):
+        with conversation.Conversation(server.starttls) as client:
+            client.send(f"PROXY TCP6 2001:db8:0:{number:x}::1 2001:db8::25 40000 587\r\n")
+            assert client.reply().code == 220
+            client.expect("EHLO client.example", 250)
+            client.start_tls(conversation.context(server.ca))
+            client.expect("EHLO client.example", 250)
+            return client.command("AUTH PLAIN " + conversation.plain(postern.USER, password))
+
+    for number in range(8):
+        assert from_network(number, f"guess {number}").code == 535
+    assert is_banned(from_network(0xFF))
+    assert from_network(0x100).code == 235
+    (ban,) = bans(server)
+    assert (ban["network"], ban["login"]) == ("2001:db8::/56", postern.USER)
+    server.stop()
+    server.start()
+    assert is_banned(from_network(0xFE))
+    assert server.run("ban", "remove", "2001:db8::/56", "--login", postern.USER).returncode == 0
+    assert from_network(0xFF).code == 235
+
+
 def test_one_waits_before_the_reply(make_server):
     server = make(make_server, "exempt = { }  delay = 1500ms", workers=1)
     guess(server, 4)

@@ -4,7 +4,7 @@
 
 #include "core/users/guard.h"
 
-enum { MODEL_LISTS = 256, MODEL_TIMES = 512 };
+enum { MODEL_LISTS = 256, MODEL_TIMES = 2048 };
 
 /* Failures, as the times when each is forgiven, in order. */
 struct model_list {

@@ -136,6 +136,78 @@ static void a_network_is_banned_for_whatever_login(void **state)
 	assert_true(may("2001:db8:0:1::2", "somebody"));
 }
 
+/* One who has a /48, or a /56 of it, gets no further with all its networks. */
+static void a_customer_of_many_networks_is_one(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *prefix, *within, *beside;
+		int failures;
+	} rows[] = {
+		{ "2001:db8:77::/48", "2001:db8:77:ffff::1", "2001:db8:78::1", 160 },
+		{ "2001:db8:0:ab00::/56", "2001:db8:0:abff::1", "2001:db8:0:ac00::1", 40 },
+	};
+	for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+		struct net_prefix prefix = prefix_of_text(rows[row].prefix);
+		char client[64];
+		for (int i = 0; i < rows[row].failures; i++) {
+			/* Of the /48, each in another /56. */
+			unsigned network = row == 0 ? (unsigned)i << 8 : 0xab00 + (unsigned)i;
+			snprintf(client, sizeof client, "2001:db8:%x:%x::1", row == 0 ? 0x77 : 0, network);
+			assert_true(may(client, "alice"));
+			assert_int_equal(verdict.delay_ms > 0, i > rows[row].failures * 3 / 10);
+			assert_int_equal(fail_at(client, "alice"), i == rows[row].failures - 1);
+		}
+		assert_int_equal(ban.kind, GUARD_BY_LOGIN);
+		assert_memory_equal(&ban.prefix, &prefix, sizeof prefix);
+		assert_false(may(rows[row].within, "alice"));
+		assert_true(may(rows[row].within, "bob"));
+		assert_true(may(rows[row].beside, "alice"));
+		assert_int_equal(verdict.delay_ms, 0);
+		succeed_at(rows[row].within, "alice");
+		assert_true(may(rows[row].within, "alice"));
+		assert_true(verdict.exempt);
+		assert_int_equal(guard_ban_remove(&guard, 0, &prefix, SLICE_LITERAL("alice"), now_ms), GUARD_CHANGED);
+		assert_true(may(client, "alice"));
+		assert_int_equal(verdict.delay_ms, 0);
+	}
+}
+
+static void with_whatever_login_likewise(void **state)
+{
+	(void)state;
+	char client[64], login[24];
+	for (int i = 0; i < 1600; i++) {
+		snprintf(client, sizeof client, "2001:db8:77:%x::1", i * 41 % 65536);
+		snprintf(login, sizeof login, "user%d", i);
+		assert_true(may(client, login));
+		assert_int_equal(fail_at(client, login), i == 1599);
+	}
+	assert_int_equal(ban.kind, GUARD_BY_NETWORK);
+	assert_int_equal(ban.prefix.length, 48);
+	assert_string_equal(ban.reason, "1600 failed sign-ins to whatever login within an hour");
+	assert_false(may("2001:db8:77::1", "somebody"));
+	assert_true(may("2001:db8:78::1", "somebody"));
+	now_ms += HOUR;
+	assert_true(may("2001:db8:77::1", "somebody"));
+	assert_int_equal(verdict.delay_ms, 0);
+}
+
+/* A telephone that goes from network to network with it. */
+static void an_old_password_hurts_no_wide_prefix(void **state)
+{
+	(void)state;
+	char client[64];
+	for (int i = 0; i < 5000; i++) {
+		snprintf(client, sizeof client, "2001:db8:77:%x::1", i);
+		struct guard_try try = try_of(client, "alice");
+		try.tag = guard_tag_password(&guard, SLICE_LITERAL("last year's"));
+		assert_true(may(client, "alice"));
+		assert_int_equal(verdict.delay_ms, 0);
+		assert_false(guard_failed(&guard, 0, &try, now_ms, &ban));
+	}
+}
+
 static void a_source_that_has_signed_in_is_exempt_for_that_login(void **state)
 {
 	(void)state;
@@ -388,19 +460,20 @@ static uint32_t random_below(uint32_t bound)
 static void it_is_like_a_stupid_list(void **state)
 {
 	(void)state;
-	static const char *const clients[] = { "192.0.2.1",   "192.0.2.2",   "192.0.3.1",
-					       "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1" };
+	static const char *const clients[] = { "192.0.2.1",   "192.0.2.2",       "192.0.3.1",         "2001:db8::1",
+					       "2001:db8::2", "2001:db8:0:1::1", "2001:db8:0:100::1", "2001:db8:1::1" };
 	static const char *const logins[] = { "alice", "bob", "Alice", "carol" };
 	static struct model model;
 	for (int round = 0; round < 20; round++) {
 		assert_int_equal(end(NULL) || begin(NULL), 0);
 		memset(&model, 0, sizeof model);
-		guard.settings.per_login = (struct guard_limit){ 1 + random_below(12), HOUR };
-		guard.settings.per_network = (struct guard_limit){ 1 + random_below(40), HOUR };
+		/* Mostly as the wide prefixes are reached, too. */
+		guard.settings.per_login = (struct guard_limit){ 1 + random_below(round % 4 ? 4 : 12), HOUR };
+		guard.settings.per_network = (struct guard_limit){ 1 + random_below(round % 4 ? 6 : 40), HOUR };
 		guard.settings.memory_ms = 2 * HOUR;
 		model.settings = guard.settings;
 		for (int step = 0; step < 3000; step++) {
-			struct guard_try try = try_of(clients[random_below(6)], logins[random_below(4)]);
+			struct guard_try try = try_of(clients[random_below(8)], logins[random_below(4)]);
 			try.tag = (uint16_t)random_below(random_below(2) ? 4 : 60000);
 			guard_ask(&guard, 0, &try, now_ms, &verdict);
 			struct model_verdict right = model_ask(&model, &try, now_ms);
@@ -477,6 +550,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_waits_longer_and_longer_and_is_banned),
 		TEST(a_network_is_banned_for_whatever_login),
+		TEST(a_customer_of_many_networks_is_one),
+		TEST(with_whatever_login_likewise),
+		TEST(an_old_password_hurts_no_wide_prefix),
 		TEST(a_source_that_has_signed_in_is_exempt_for_that_login),
 		TEST(what_the_exempt_may_try_is_bounded),
 		TEST(an_old_password_hurts_nobody),
