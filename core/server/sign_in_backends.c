@@ -161,8 +161,10 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 {
 	const struct config *config = settings->config;
 	backends->users = users_open(settings->users_directory, false, error);
-	if (!backends->users)
+	if (!backends->users) {
+		loop_close(settings->loop, settings->hasher_fd);
 		return false;
+	}
 	backends->passwords =
 		sign_in_create(settings->loop, backends->users, settings->hasher_fd, config->hashers, error);
 	if (!backends->passwords)
