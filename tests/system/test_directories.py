@@ -1,5 +1,5 @@
-"""Directories that Dovecot brings along: users of an SQL database, and those whom PAM knows. Each once, with its right passwords, its
-wrong ones and those who may not sign in."""
+"""Directories that Dovecot brings along: users of an LDAP directory, of an SQL database, and those whom PAM knows. Each once, with its
+right passwords, its wrong ones and those who may not sign in."""
 
 import base64
 import concurrent.futures
@@ -10,6 +10,7 @@ import pytest
 
 import conversation
 import dovecot
+import ldap_directory
 import postern
 
 SQL = """
@@ -23,6 +24,21 @@ SQL_CONF = """
 driver = sqlite
 connect = {folder}/users.sqlite
 password_query = SELECT name AS user, password, nologin FROM users WHERE name = '%u'
+"""
+
+LDAP = """
+passdb {
+  driver = ldap
+  args = FOLDER/ldap.conf
+}
+"""
+
+LDAP_CONF = """
+uris = {uri}
+auth_bind = yes
+base = {suffix}
+pass_attrs = mail=user
+pass_filter = (&(mail=%u)(!(title=locked)))
 """
 
 PAM = """
@@ -43,6 +59,7 @@ WRONG = [
     ("alice@example.org", "wrong"),
     ("nobody@example.org", postern.PASSWORD),
     ("x' OR 'a' = 'a", postern.PASSWORD),
+    ("*", postern.PASSWORD),
     ("bob@example.org", postern.PASSWORD),
 ]
 
@@ -107,6 +124,29 @@ def test_sql(make_server, tmp_path):
         server.stop()
     finally:
         theirs.stop()
+
+
+def test_ldap(make_server, tmp_path):
+    """Who signs in binds to the directory. One that is away is no reason to refuse anybody."""
+    people = [("alice@example.org", postern.PASSWORD, "clerk"), ("bob@example.org", postern.PASSWORD, "locked")]
+    directory = ldap_directory.Directory(tmp_path, people).start()
+    theirs = dovecot.Dovecot(tmp_path, "plain login", LDAP)
+    (tmp_path / "ldap.conf").write_text(LDAP_CONF.format(uri=directory.uri, suffix=ldap_directory.SUFFIX))
+    theirs.start()
+    try:
+        server = serve(make_server, theirs, '"PLAIN", "LOGIN"')
+        postern.wait_until(lambda: answer(server, "alice@example.org") == 235, 20, "the directory answers")
+        assert answers(server, *WRONG) == [535] * len(WRONG)
+        assert "235 2.7.0" in gsasl(server, "LOGIN", "alice@example.org")
+        assert answer(server, "alice@example.org", "") == 501  # to a directory a bind without a password means nobody
+        directory.stop()
+        assert answer(server, "alice@example.org") == 454
+        directory.start()
+        postern.wait_until(lambda: answer(server, "alice@example.org") == 235, 20, "the directory answers again")
+        server.stop()
+    finally:
+        theirs.stop()
+        directory.stop()
 
 
 def test_pam(make_server, tmp_path):
