@@ -31,6 +31,8 @@ enum sasl_mechanism { /* bits */
 		      SASL_INSIDE_TLS = SASL_SCRAM_SHA_256_PLUS | SASL_SCRAM_SHA_1_PLUS | SASL_EXTERNAL,
 		      /* Those that end with a name and a password. */
 		      SASL_WITH_PASSWORD = SASL_PLAIN | SASL_LOGIN,
+		      /* Those that say by a challenge that it has failed; the client's answer to it says nothing (RFC 7628 §3.2.3). */
+		      SASL_FAILS_BY_CHALLENGE = SASL_OAUTHBEARER | SASL_XOAUTH2,
 };
 
 struct sasl_exchange {

@@ -22,7 +22,8 @@ struct session_sign_in {
 	uint32_t delayed_ms;             /* so long */
 	uint8_t outcome;                 /* enum sign_in_outcome, that waits; SIGN_IN_OUTCOMES: the password does */
 	bool asked_guard;                /* one waits once */
-	uint8_t *challenge;              /* that waits with its outcome, malloc'ed; NULL: none */
+	bool has_failed;    /* a challenge has said so; the outcome is still to come, if the client lets it */
+	uint8_t *challenge; /* that waits with its outcome, malloc'ed; NULL: none */
 	size_t challenge_size;
 	struct session *session;
 };

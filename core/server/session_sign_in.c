@@ -94,6 +94,7 @@ static enum smtp_action challenge(struct session *session)
 	    buffer_room(&session->worker->replies) < SMTP_CHALLENGE_ROOM(bytes->size))
 		session_send_replies(session);
 	bool fits = smtp_session_challenge(&session->smtp, buffer_slice(bytes), session_out(session));
+	session->sign_in->has_failed = session->sign_in->exchange.mechanism & SASL_FAILS_BY_CHALLENGE && bytes->size;
 	secret_wipe(bytes->data, bytes->size);
 	return fits ? SMTP_CONTINUE : leave(session, SMTP_SIGN_IN_UNAVAILABLE);
 }
@@ -139,6 +140,7 @@ static enum sign_in_outcome kept_outcome(const struct session_sign_in *sign_in, 
 /* Nobody is told an outcome while he is banned, or before his time. */
 static enum smtp_action take_outcome(struct session *session, enum sign_in_outcome outcome)
 {
+	session->sign_in->has_failed = false;
 	switch (session_ask_guard(session, outcome)) {
 	case SESSION_GUARD_REFUSES:
 		return session_refuse_sign_in(session);
@@ -278,6 +280,9 @@ void session_release_sign_in(struct session *session)
 	struct session_sign_in *sign_in = session->sign_in;
 	if (!sign_in)
 		return;
+	/* Who has heard it need not wait for the outcome, and would never be counted. */
+	if (sign_in->has_failed)
+		session_tell_guard(session, SIGN_IN_WRONG);
 	session_forget_delay(session);
 	if (sign_in->backend)
 		sign_in_end(sign_in->backend, &sign_in->request);
