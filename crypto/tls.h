@@ -47,6 +47,9 @@ MUST_USE bool tls_ciphers_check(const char *ciphers, struct error *error);
 MUST_USE bool tls_context_add_name(struct tls_context *context, const char *name, const char *certificate_file,
 				   const char *key_file, struct error *error);
 
+/* What a client can check the server's proof of its key by. */
+enum tls_signatures { TLS_SIGNATURES_ALL, TLS_SIGNATURES_ECDSA, TLS_SIGNATURES_RSA };
+
 struct tls_client_settings {
 	const char *ca_file; /* PEM of trusted roots; NULL: the peer is not verified */
 	uint16_t min_version;
@@ -54,6 +57,8 @@ struct tls_client_settings {
 	bool resume;                  /* remember the newest ticket in the context and offer it */
 	const char *certificate_file; /* shown to servers that ask for one: PEM, leaf first. NULL: none */
 	const char *key_file;         /* PEM; its key */
+	const char *ciphers;          /* as a server's; NULL: modern */
+	enum tls_signatures signatures;
 };
 
 struct tls_context *tls_client_context_create(const struct tls_client_settings *settings, struct error *error);

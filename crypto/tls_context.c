@@ -107,6 +107,24 @@ static int ticket_arrived(SSL *ssl, SSL_SESSION *ticket)
 	return tls_context_keep_ticket(session->context, ticket, session->host_name);
 }
 
+/* What clients of today know, of one kind. */
+static bool limit_signatures(SSL_CTX *library, enum tls_signatures signatures)
+{
+	static const uint16_t ecdsa[] = { SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_ECDSA_SECP384R1_SHA384 };
+	static const uint16_t rsa[] = { SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA384,
+					SSL_SIGN_RSA_PSS_RSAE_SHA512, SSL_SIGN_RSA_PKCS1_SHA256,
+					SSL_SIGN_RSA_PKCS1_SHA384,    SSL_SIGN_RSA_PKCS1_SHA512 };
+	switch (signatures) {
+	case TLS_SIGNATURES_ALL:
+		break;
+	case TLS_SIGNATURES_ECDSA:
+		return SSL_CTX_set_verify_algorithm_prefs(library, ecdsa, sizeof ecdsa / sizeof *ecdsa);
+	case TLS_SIGNATURES_RSA:
+		return SSL_CTX_set_verify_algorithm_prefs(library, rsa, sizeof rsa / sizeof *rsa);
+	}
+	return true;
+}
+
 static bool client_prepare(struct tls_context *context, const struct tls_client_settings *settings, struct error *error)
 {
 	SSL_CTX *library = context->own.library;
@@ -117,7 +135,7 @@ static bool client_prepare(struct tls_context *context, const struct tls_client_
 	}
 	/* The certificates of one server are all the same: they are kept once, whatever the number of sessions. */
 	context->certificates = CRYPTO_BUFFER_POOL_new();
-	if (!context->certificates)
+	if (!context->certificates || !limit_signatures(library, settings->signatures))
 		return error_set(error, "TLS settings: out of memory");
 	SSL_CTX_set0_buffer_pool(library, context->certificates);
 	if (settings->certificate_file &&
@@ -132,7 +150,7 @@ static bool client_prepare(struct tls_context *context, const struct tls_client_
 
 struct tls_context *tls_client_context_create(const struct tls_client_settings *settings, struct error *error)
 {
-	struct tls_policy policy = { NULL, NULL, 0 };
+	struct tls_policy policy = { (char *)settings->ciphers, NULL, 0 };
 	struct tls_context *context = context_create(settings->min_version, settings->max_version, &policy, error);
 	if (context && !client_prepare(context, settings, error)) {
 		tls_context_destroy(context);

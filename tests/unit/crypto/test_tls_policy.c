@@ -48,7 +48,7 @@ static struct tls_context *make_server_with(const struct tls_server_settings *se
 struct client {
 	uint16_t min_version, max_version;
 	const char *ciphers; /* of TLS 1.2 */
-	bool no_ecdsa;       /* knows RSA signatures alone */
+	enum tls_signatures signatures;
 	const char *host;
 	const char *groups;
 };
@@ -56,16 +56,13 @@ struct client {
 /* Whether the handshake succeeds; `pair` stays for questions. */
 static bool joins(struct tls_context *server, const struct client *client)
 {
-	static const uint16_t rsa[] = { SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PKCS1_SHA256 };
 	struct tls_client_settings settings = { .min_version = client->min_version,
-						.max_version = client->max_version };
+						.max_version = client->max_version,
+						.ciphers = client->ciphers,
+						.signatures = client->signatures };
 	struct error error;
 	struct tls_context *context = tls_client_context_create(&settings, &error);
 	assert_non_null(context);
-	if (client->ciphers)
-		assert_true(SSL_CTX_set_strict_cipher_list(context->own.library, client->ciphers));
-	if (client->no_ecdsa)
-		assert_true(SSL_CTX_set_verify_algorithm_prefs(context->own.library, rsa, 2));
 	if (client->groups)
 		assert_true(SSL_CTX_set1_curves_list(context->own.library, client->groups));
 	pair_init(&pair, context, server, client->host, PAIR_STORAGE_BYTES, PAIR_STORAGE_BYTES);
@@ -109,10 +106,12 @@ static void check_both(struct tls_context *server, const char *host)
 	struct client without = modern;
 	assert_false(shows_rsa(server, &modern));
 	assert_false(shows_rsa(server, &older));
-	without.no_ecdsa = true;
+	without.signatures = TLS_SIGNATURES_ECDSA;
+	assert_false(shows_rsa(server, &without));
+	without.signatures = TLS_SIGNATURES_RSA;
 	assert_true(shows_rsa(server, &without));
 	without = older;
-	without.no_ecdsa = true;
+	without.signatures = TLS_SIGNATURES_RSA;
 	assert_true(shows_rsa(server, &without));
 	without = older;
 	without.ciphers = "ECDHE-RSA-AES128-GCM-SHA256";
