@@ -205,19 +205,6 @@ static void print_json(const struct prove_subject *subject)
 
 /* --- the call --- */
 
-static unsigned ways_in(const struct config_server *server)
-{
-	static const unsigned ways[] = {
-		[LISTENER_PLAIN] = PROVE_PLAIN,
-		[LISTENER_STARTTLS] = PROVE_STARTTLS | PROVE_TLS,
-		[LISTENER_TLS] = PROVE_TLS,
-	};
-	unsigned all = 0;
-	for (size_t i = 0; i < server->listener_count; i++)
-		all |= ways[server->listeners[i].mode];
-	return all;
-}
-
 /* Answers an exit status. */
 static int prove_one(const struct request *request, const struct config *config, const struct config_server *server)
 {
@@ -228,7 +215,7 @@ static int prove_one(const struct request *request, const struct config *config,
 		fprintf(stderr, "%s\n", error.text);
 		return EXIT_ENVIRONMENT;
 	}
-	bool done = prove_policy(&policy, ways_in(server), &config->routes, &subject.report);
+	bool done = prove_policy(&policy, prove_ways(server), &config->routes, &subject.report);
 	if (!done)
 		fputs("postern prove: out of memory\n", stderr);
 	else if (request->json)

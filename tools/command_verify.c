@@ -82,9 +82,13 @@ static void check_listener(struct verify *at, bool first)
 			verify_tell(at, VERIFY_NOT_TRIED, &nothing, "%s", lacks);
 		else
 			check->run(at);
-		/* Where nobody is let in nothing else can be seen. */
-		if (i == 0 && at->report->outcomes[VERIFY_FAILED] > failed)
+		/* Who is not let in can see nothing else, but whether others are. */
+		if (i == 0 && at->report->outcomes[VERIFY_FAILED] > failed) {
+			at->check = "rule-edges";
+			if (at->turned_away && at->server && first)
+				verify_rule_edges(at);
 			return;
+		}
 	}
 }
 
@@ -162,6 +166,19 @@ static bool is_proxy(const struct config_server *server, const char *host)
 	return false;
 }
 
+/* Who may not connect sees nothing but that. */
+static void check_rules_alone(struct verify *at, bool first)
+{
+	static const struct verify_case what = { "connecting", "-", "connect" };
+	at->check = "greeting";
+	verify_tell(at, VERIFY_NOT_TRIED, &what,
+		    "by the configuration nobody on this machine may connect; proxy_protocol = 127.0.0.1 would let "
+		    "others be tried");
+	at->check = "rule-edges";
+	if (first)
+		verify_rule_edges(at);
+}
+
 static void verify_listener(struct verify *at, const struct config_listener *listener, bool first)
 {
 	static const enum probe_security securities[] = {
@@ -170,6 +187,7 @@ static void verify_listener(struct verify *at, const struct config_listener *lis
 		[LISTENER_TLS] = PROBE_TLS,
 	};
 	char host[HOST_BYTES], port[PORT_BYTES];
+	struct verify_guise guise;
 	snprintf(at->where, sizeof at->where, "%.60s %.60s", at->server->name, listener->text);
 	if (!describe_listener(listener, host, port))
 		return;
@@ -180,7 +198,11 @@ static void verify_listener(struct verify *at, const struct config_listener *lis
 	at->target.name = at->request->name ? at->request->name : at->server->hostname;
 	at->target.security = securities[listener->mode];
 	at->target.proxy_header = at->proxied ? SLICE_LITERAL("PROXY UNKNOWN\r\n") : SLICE_LITERAL("");
-	check_listener(at, first);
+	at->target.source = NULL;
+	if (verify_come_as_client(at, &guise))
+		check_listener(at, first);
+	else
+		check_rules_alone(at, first);
 }
 
 /* What is checked once is checked inside TLS where that can be. */
@@ -192,27 +214,55 @@ static const struct config_listener *choose_first(const struct config_server *se
 	return &server->listeners[0];
 }
 
+static void verify_settings(struct verify *at)
+{
+	snprintf(at->where, sizeof at->where, "%.120s", at->server->name);
+	at->check = "relay-rules";
+	verify_relay_rules(at);
+	at->check = "guessing";
+	if (at->server->mechanisms)
+		verify_guessing(at);
+}
+
+static void verify_with_policy(struct verify *at)
+{
+	const struct config_server *server = at->server;
+	const struct config_listener *first = choose_first(server);
+	verify_settings(at);
+	for (size_t i = 0; i < server->listener_count; i++)
+		verify_listener(at, &server->listeners[i], &server->listeners[i] == first);
+}
+
 static bool verify_server(struct verify *at, const struct config_server *server)
 {
 	struct policy policy;
+	struct prove_report proof;
 	struct error error;
 	if (!server_policy_make(&policy, server, &error)) {
 		fprintf(stderr, "%s\n", error.text);
 		return false;
 	}
-	at->server = server;
-	at->policy = &policy;
-	const struct config_listener *first = choose_first(server);
-	for (size_t i = 0; i < server->listener_count; i++)
-		verify_listener(at, &server->listeners[i], &server->listeners[i] == first);
+	bool good = prove_policy(&policy, prove_ways(server), &at->config->routes, &proof);
+	if (good) {
+		at->server = server;
+		at->policy = &policy;
+		at->proof = &proof;
+		verify_with_policy(at);
+	} else {
+		fputs("postern verify: out of memory\n", stderr);
+	}
+	prove_finish(&proof);
 	policy_finish(&policy);
-	return true;
+	return good;
 }
 
 static int verify_config(struct verify *at)
 {
 	const struct config *config = at->config;
 	size_t found = 0;
+	snprintf(at->where, sizeof at->where, "%.120s", config->file);
+	at->check = "configuration";
+	verify_configuration(at);
 	for (size_t i = 0; i < config->server_count; i++) {
 		if (at->request->server && strcmp(at->request->server, config->servers[i].name) != 0)
 			continue;

@@ -330,6 +330,19 @@ static void set_foreign(const struct route_table *routes, struct prove_report *r
 		snprintf(report->foreign, sizeof report->foreign, "somebody@%.240s", domain);
 }
 
+unsigned prove_ways(const struct config_server *server)
+{
+	static const unsigned ways[] = {
+		[LISTENER_PLAIN] = PROVE_PLAIN,
+		[LISTENER_STARTTLS] = PROVE_STARTTLS | PROVE_TLS,
+		[LISTENER_TLS] = PROVE_TLS,
+	};
+	unsigned all = 0;
+	for (size_t i = 0; i < server->listener_count; i++)
+		all |= ways[server->listeners[i].mode];
+	return all;
+}
+
 bool prove_policy(const struct policy *policy, unsigned ways, const struct route_table *routes,
 		  struct prove_report *report)
 {

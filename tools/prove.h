@@ -49,6 +49,9 @@ struct prove_report {
 	struct prove_clear plain, starttls;
 };
 
+/* By the listeners that it has. */
+unsigned prove_ways(const struct config_server *server);
+
 /* `ways`: PROVE_… bits. False: no memory. prove_finish() in any case. */
 MUST_USE bool prove_policy(const struct policy *policy, unsigned ways, const struct route_table *routes,
 			   struct prove_report *report);

@@ -8,7 +8,9 @@
 #include "core/policy/policy.h"
 #include "core/server/config.h"
 #include "tools/arguments.h"
+#include "tools/policy_case.h"
 #include "tools/probe.h"
+#include "tools/prove.h"
 
 enum {
 	VERIFY_TEXT_BYTES = 640,
@@ -47,6 +49,12 @@ struct verify_request {
 	struct argument_list operands; /* none are taken */
 };
 
+/* Whom a connection comes as. */
+struct verify_guise {
+	char address[NET_ADDRESS_TEXT_BYTES]; /* empty: as it comes */
+	char proxy_header[LIMIT_PROXY_LINE_BYTES + 1];
+};
+
 /* What a check knows. */
 struct verify {
 	const struct verify_request *request;
@@ -57,10 +65,12 @@ struct verify {
 	const struct config_server *server;
 	const struct config_listener *listener;
 	const struct policy *policy;
+	const struct prove_report *proof; /* of the policy */
 	/* The listener. */
 	struct probe_target target;
 	char where[VERIFY_WHERE_BYTES];
-	bool proxied; /* this machine may say whose connection it is */
+	bool proxied;     /* this machine may say whose connection it is */
+	bool turned_away; /* the greeting was a refusal */
 	/* The row of the table. */
 	const char *check;
 };
@@ -92,10 +102,31 @@ void verify_ask(struct probe *probe, const char *command, struct verify_reply *r
 MUST_USE bool verify_begin(struct verify *at, struct probe *probe, const struct probe_target *target, bool sign_in,
 			   const struct verify_case *what);
 
+/* Signs in as who is asked for: by the mechanism, or with 0 by the strongest with a password that is offered. */
+MUST_USE bool verify_log_in(struct verify *at, struct probe *probe, unsigned mechanism, struct error *error);
+
+/* --- verify_client.c: with a configuration, whom a probe comes as --- */
+
+/* Can a connection come from there, or say so? */
+bool verify_can_come_from(const struct verify *at, const struct net_address *address);
+
+/* From now on `target` does; the guise outlives that. */
+void verify_come_from(struct verify *at, const struct net_address *client, struct verify_guise *guise);
+
+/* What the configuration says of who is not signed in, and hands in mail for VERIFY_FOREIGN. */
+void verify_judge(const struct verify *at, const struct net_address *client, struct policy_steps *steps);
+
+/* As somebody who may connect; as somebody who may not relay, too. False: nobody here is one, and nothing has changed but the guise. */
+MUST_USE bool verify_come_as_client(struct verify *at, struct verify_guise *guise);
+MUST_USE bool verify_come_as_outsider(struct verify *at, struct verify_guise *guise);
+
 /* A recipient that takes mail, or NULL: --recipient, else --user where that is an address. */
 const char *verify_recipient(const struct verify *at);
 
 /* --- the checks --- */
+void verify_configuration(struct verify *at);
+void verify_relay_rules(struct verify *at);
+void verify_guessing(struct verify *at);
 void verify_greeting(struct verify *at);
 void verify_auth_in_clear(struct verify *at);
 void verify_tls_required(struct verify *at);

@@ -3,17 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/policy_case.h"
-#include "tools/policy_situation.h"
 #include "tools/verify.h"
 
-enum { EDGES_MOST = 256, LIST_PREFIXES = 8 };
+enum { EDGES_MOST = 256, LIST_PREFIXES = 16 };
 
 struct edges {
 	struct net_address list[EDGES_MOST];
 	size_t count;
 	size_t unreached; /* addresses that nobody here can come from */
 	size_t left_out;  /* that are too many */
+	size_t in_lists;  /* prefixes for which others stand */
 };
 
 /* --- which addresses --- */
@@ -30,27 +29,12 @@ static bool step(struct net_address *address, int by)
 	return false;
 }
 
-/* What the kernel lets nobody come from by a plain connection: the ends of 127.0.0.0/8. */
-static bool is_loopback_end(const struct net_address *address)
-{
-	static const uint8_t first[3] = { 0, 0, 0 }, last[3] = { 255, 255, 255 };
-	return memcmp(address->bytes + 1, first, 3) == 0 || memcmp(address->bytes + 1, last, 3) == 0;
-}
-
-static bool can_come_from(const struct verify *at, const struct net_address *address)
-{
-	if (at->proxied)
-		return true;
-	return address->family == 4 && address->bytes[0] == 127 && strncmp(at->target.host, "127.", 4) == 0 &&
-	       !is_loopback_end(address);
-}
-
 static void add(const struct verify *at, struct edges *edges, const struct net_address *address)
 {
 	for (size_t i = 0; i < edges->count; i++)
 		if (net_address_equal(&edges->list[i], address))
 			return;
-	if (!can_come_from(at, address))
+	if (!verify_can_come_from(at, address))
 		edges->unreached++;
 	else if (edges->count == EDGES_MOST)
 		edges->left_out++;
@@ -70,22 +54,43 @@ static void add_prefix(const struct verify *at, struct edges *edges, const struc
 		add(at, edges, &behind);
 }
 
-/* The first prefixes of a list stand for all: what is in force is one table, made of the whole file. */
-static void add_list(const struct verify *at, struct edges *edges, const char *path)
+/* The next entry of a list that is a prefix; false: that was all. */
+static bool next_prefix(FILE *file, struct net_prefix *prefix)
 {
 	char line[LIMIT_LIST_LINE_BYTES + 2];
 	struct rule_text rule;
-	FILE *file = fopen(path, "re");
-	for (size_t taken = 0; file && taken < LIST_PREFIXES && fgets(line, sizeof line, file);) {
+	while (fgets(line, sizeof line, file)) {
 		char *begin = line + strspn(line, " \t");
 		struct slice entry = slice_of(begin, strcspn(begin, " \t\r\n#"));
 		if (entry.size == 0 || !rule_text_parse(entry, &rule, NULL) || rule.is_name)
 			continue;
-		add_prefix(at, edges, &rule.prefix);
+		*prefix = rule.prefix;
+		return true;
+	}
+	return false;
+}
+
+/* Some stand for all, from the first to the last: what is in force is one table, made of the whole file. */
+static void add_list(const struct verify *at, struct edges *edges, const char *path)
+{
+	struct net_prefix prefix;
+	FILE *file = fopen(path, "re");
+	size_t count = 0, number = 0, taken = 0;
+	if (!file)
+		return;
+	while (next_prefix(file, &prefix))
+		count++;
+	rewind(file);
+	for (; next_prefix(file, &prefix); number++) {
+		/* The one of these places that comes next. */
+		size_t place = count <= LIST_PREFIXES ? taken : taken * (count - 1) / (LIST_PREFIXES - 1);
+		if (number != place)
+			continue;
+		add_prefix(at, edges, &prefix);
 		taken++;
 	}
-	if (file)
-		fclose(file);
+	edges->in_lists += count - taken;
+	fclose(file);
 }
 
 static void add_rules(const struct verify *at, struct edges *edges, const struct config_rules *rules)
@@ -98,14 +103,6 @@ static void add_rules(const struct verify *at, struct edges *edges, const struct
 }
 
 /* --- one address --- */
-
-static void write_proxy_header(const struct net_address *client, char header[LIMIT_PROXY_LINE_BYTES + 1])
-{
-	char text[NET_ADDRESS_TEXT_BYTES];
-	net_address_format(client, text);
-	snprintf(header, LIMIT_PROXY_LINE_BYTES + 1, "PROXY %s %s %s 40000 587\r\n",
-		 client->family == 4 ? "TCP4" : "TCP6", text, client->family == 4 ? "192.0.2.1" : "2001:db8::1");
-}
 
 /* The reply that decides: of the greeting, of MAIL, or of RCPT. */
 static void ask_server(const struct probe_target *target, struct verify_reply *reply)
@@ -138,17 +135,11 @@ static bool is_as_judged(const struct policy_step *judged, const struct verify_r
 
 static void try_edge(struct verify *at, const struct net_address *client)
 {
-	char text[NET_ADDRESS_TEXT_BYTES], header[LIMIT_PROXY_LINE_BYTES + 1];
+	char text[NET_ADDRESS_TEXT_BYTES];
 	char tried[VERIFY_TEXT_BYTES], expected[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
-	struct policy_case asked = {
-		.facts = { .client = *client, .tls_bits = at->target.security == PROBE_PLAIN ? 0 : POLICY_BITS_USUAL },
-		.recipient = SLICE_LITERAL(VERIFY_FOREIGN)
-	};
 	struct policy_steps steps;
 	struct verify_reply reply;
-	if (at->server->dns.reverse.value == REVERSE_OFF) /* then nobody has a name */
-		asked.facts.name_state = POLICY_NAME_UNKNOWN;
-	policy_case_judge(&asked, at->policy, at->server, &at->config->routes, "ID", &steps);
+	verify_judge(at, client, &steps);
 	const struct policy_step *judged = &steps.list[steps.count - 1];
 	net_address_format(client, text);
 	snprintf(tried, sizeof tried, "a client at %s%s: connect, MAIL, RCPT TO:<" VERIFY_FOREIGN ">", text,
@@ -168,13 +159,11 @@ static void try_edge(struct verify *at, const struct net_address *client)
 			return;
 		}
 	}
-	struct probe_target target = at->target;
-	write_proxy_header(client, header);
-	if (at->proxied)
-		target.proxy_header = slice_from_text(header);
-	else
-		target.source = text;
-	ask_server(&target, &reply);
+	struct verify_guise guise;
+	const struct probe_target before = at->target;
+	verify_come_from(at, client, &guise);
+	ask_server(&at->target, &reply);
+	at->target = before;
 	verify_tell(at, is_as_judged(judged, &reply) ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
 }
 
@@ -195,4 +184,7 @@ void verify_rule_edges(struct verify *at)
 			    edges.unreached);
 	if (edges.left_out)
 		verify_tell(at, VERIFY_NOT_TRIED, &what, "%zu addresses: %d others were", edges.left_out, EDGES_MOST);
+	if (edges.in_lists)
+		verify_tell(at, VERIFY_NOT_TRIED, &what, "%zu more prefixes of list files: of each file %d are tried",
+			    edges.in_lists, LIST_PREFIXES);
 }

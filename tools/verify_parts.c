@@ -74,10 +74,11 @@ static unsigned choose_mechanism(unsigned offered)
 	return 0;
 }
 
-static bool sign_in(struct verify *at, struct probe *probe, struct error *error)
+bool verify_log_in(struct verify *at, struct probe *probe, unsigned mechanism, struct error *error)
 {
-	unsigned mechanism = choose_mechanism(probe->reply.mechanisms);
 	struct verify_reply reply;
+	if (!mechanism)
+		mechanism = choose_mechanism(probe->reply.mechanisms);
 	if (!mechanism)
 		return error_set(error, "no mechanism with a password is offered");
 	if (!probe_sign_in(probe, mechanism, slice_from_text(at->request->user), at->password, error))
@@ -94,7 +95,7 @@ bool verify_begin(struct verify *at, struct probe *probe, const struct probe_tar
 		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
 		return false;
 	}
-	if (probe_introduce(probe, &error) && (!with_login || sign_in(at, probe, &error)))
+	if (probe_introduce(probe, &error) && (!with_login || verify_log_in(at, probe, 0, &error)))
 		return true;
 	verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
 	probe_close(probe);

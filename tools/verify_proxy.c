@@ -16,7 +16,20 @@ enum { IDLE_MS = 60000, PIECE_BYTES = 16 * 1024 };
 
 /* --- in the child --- */
 
-static int connect_to(const char *host, const char *port)
+static bool bind_to(int fd, const char *source)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *address;
+	if (!source)
+		return true;
+	if (getaddrinfo(source, NULL, &hints, &address) != 0)
+		return false;
+	bool bound = bind(fd, address->ai_addr, address->ai_addrlen) == 0;
+	freeaddrinfo(address);
+	return bound;
+}
+
+static int connect_to(const char *host, const char *port, const char *source)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *addresses;
@@ -25,7 +38,7 @@ static int connect_to(const char *host, const char *port)
 	int fd = -1;
 	for (const struct addrinfo *address = addresses; address && fd < 0; address = address->ai_next) {
 		fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0 && connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
+		if (fd >= 0 && (!bind_to(fd, source) || connect(fd, address->ai_addr, address->ai_addrlen) != 0)) {
 			close(fd);
 			fd = -1;
 		}
@@ -54,10 +67,10 @@ static bool hand_on(int from, int to, int file)
 	return size > 0 && write_all(file, piece, (size_t)size) && write_all(to, piece, (size_t)size);
 }
 
-static void relay(int listener, const char *host, const char *port, int file)
+static void relay(int listener, const char *host, const char *port, const char *source, int file)
 {
 	int client = accept(listener, NULL, NULL);
-	int server = client < 0 ? -1 : connect_to(host, port);
+	int server = client < 0 ? -1 : connect_to(host, port, source);
 	if (server < 0)
 		return;
 	struct pollfd ends[2] = { { .fd = client, .events = POLLIN }, { .fd = server, .events = POLLIN } };
@@ -84,7 +97,8 @@ static int listen_somewhere(char port[16])
 	return -1;
 }
 
-bool verify_proxy_start(struct verify_proxy *proxy, const char *host, const char *port, struct error *error)
+bool verify_proxy_start(struct verify_proxy *proxy, const char *host, const char *port, const char *source,
+			struct error *error)
 {
 	int listener = listen_somewhere(proxy->port);
 	if (listener < 0)
@@ -93,7 +107,7 @@ bool verify_proxy_start(struct verify_proxy *proxy, const char *host, const char
 	proxy->child = proxy->file < 0 ? -1 : fork();
 	if (proxy->child == 0) {
 		signal(SIGPIPE, SIG_IGN);
-		relay(listener, host, port, proxy->file);
+		relay(listener, host, port, source, proxy->file);
 		_exit(0);
 	}
 	int code = errno;

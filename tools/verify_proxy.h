@@ -13,8 +13,10 @@ struct verify_proxy {
 	char port[16];
 };
 
-/* Starts a process that takes one connection at 127.0.0.1, PORT, and relays it to the server. */
-MUST_USE bool verify_proxy_start(struct verify_proxy *proxy, const char *host, const char *port, struct error *error);
+/* Starts a process that takes one connection at 127.0.0.1, PORT, and relays it to the server, where it comes from `source` (NULL: the
+ * system's choice). */
+MUST_USE bool verify_proxy_start(struct verify_proxy *proxy, const char *host, const char *port, const char *source,
+				 struct error *error);
 
 /* Ends it, and appends what has crossed it, both ways, as far as that fits. */
 void verify_proxy_end(struct verify_proxy *proxy, struct buffer *captured);

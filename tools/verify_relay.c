@@ -3,28 +3,34 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/policy_case.h"
 #include "tools/policy_situation.h"
 #include "tools/verify.h"
 
 enum { PROBES_A_SESSION = 5 }; /* servers send away who makes many errors */
 
-/* %s is the server's host name. */
+/* %h is the server's host name, %a its address, %d a domain whose mail it delivers, if one is known, %% the sign. */
 static const struct relay_probe {
 	const char *sender, *recipient, *what;
 } relay_probes[] = {
-	{ "", "postern-verify@example.com", "as it is" },
-	{ "postern-verify@example.net", "postern-verify@example.com", "a foreign sender" },
-	{ "postmaster@%s", "postern-verify@example.com", "a sender of the server's own" },
-	{ "postern-verify@example.com", "postern-verify@example.com", "to oneself" },
-	{ "postern-verify@localhost", "postern-verify@example.com", "a sender at localhost" },
-	{ "", "\"postern-verify@example.com\"", "quoted, without a domain" },
-	{ "", "\"postern-verify@example.com\"@%s", "quoted, at the server" },
-	{ "", "postern-verify%%example.com@%s", "the percent sign" },
+	{ "", VERIFY_FOREIGN, "as it is" },
+	{ "postern-verify@example.net", VERIFY_FOREIGN, "a foreign sender" },
+	{ "postmaster@%h", VERIFY_FOREIGN, "a sender of the server's own" },
+	{ "postmaster@%a", VERIFY_FOREIGN, "a sender at the server's address" },
+	{ "postern-verify@%d", VERIFY_FOREIGN, "a sender of a domain that is here" },
+	{ VERIFY_FOREIGN, VERIFY_FOREIGN, "to oneself" },
+	{ "postern-verify@localhost", VERIFY_FOREIGN, "a sender at localhost" },
+	{ "postern-verify", VERIFY_FOREIGN, "a sender without a domain" },
+	{ "", "\"" VERIFY_FOREIGN "\"", "quoted, without a domain" },
+	{ "", "\"" VERIFY_FOREIGN "\"@%h", "quoted, at the server" },
+	{ "", "postern-verify%%example.com@%h", "the percent sign" },
+	{ "", "postern-verify%%example.com@%a", "the percent sign, at the server's address" },
+	{ "", "postern-verify%%example.com@%d", "the percent sign, at a domain that is here" },
 	{ "", "example.com!postern-verify", "a bang path" },
-	{ "", "example.com!postern-verify@%s", "a bang path at the server" },
-	{ "", "@%s:postern-verify@example.com", "a source route through the server" },
-	{ "", "postern-verify@example.com@%s", "two domains" },
+	{ "", "example.com!postern-verify@%h", "a bang path at the server" },
+	{ "", "example.com!postern-verify@%a", "a bang path at the server's address" },
+	{ "", "@%h:" VERIFY_FOREIGN, "a source route through the server" },
+	{ "", "@%a:" VERIFY_FOREIGN, "a source route through the server's address" },
+	{ "", VERIFY_FOREIGN "@%h", "two domains" },
 	{ "", "postern-verify@[192.0.2.1]", "an address instead of a domain" },
 };
 
@@ -34,15 +40,52 @@ struct relay_try {
 	char sender[512], recipient[512];
 };
 
+static void write_address(const struct verify *at, struct buffer *out)
+{
+	struct net_address address;
+	struct error error;
+	bool numeric = net_address_parse(slice_from_text(at->target.host), &address, &error);
+	buffer_append_text(out, numeric && address.family == 6 ? "[IPv6:" : "[");
+	buffer_append_text(out, at->target.host);
+	buffer_append_text(out, "]");
+}
+
+static void write_domain(const struct verify *at, struct buffer *out)
+{
+	char domain[LIMIT_PATH_BYTES];
+	const char *recipient = verify_recipient(at);
+	const char *sign = recipient ? strrchr(recipient, '@') : NULL;
+	if (at->config && prove_find_domain(&at->config->routes, true, domain))
+		buffer_append_text(out, domain);
+	else
+		buffer_append_text(out, sign ? sign + 1 : at->target.name);
+}
+
+/* Too long a name is cut: the address is then a wrong one, and refused. */
+static void expand(const struct verify *at, const char *format, char *text, size_t capacity)
+{
+	struct buffer out;
+	buffer_init(&out, (uint8_t *)text, capacity - 1);
+	for (const char *c = format; *c; c++) {
+		if (*c != '%')
+			buffer_append_byte(&out, (uint8_t)*c);
+		else if (*++c == 'h')
+			buffer_append_text(&out, at->target.name);
+		else if (*c == 'a')
+			write_address(at, &out);
+		else if (*c == 'd')
+			write_domain(at, &out);
+		else
+			buffer_append_byte(&out, '%');
+	}
+	text[out.size] = 0;
+}
+
 static void prepare(const struct verify *at, const struct relay_probe *probe, struct relay_try *try)
 {
 	try->probe = probe;
-	/* Both formats are the table's own. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(try->sender, sizeof try->sender, probe->sender, at->target.name);
-	snprintf(try->recipient, sizeof try->recipient, probe->recipient, at->target.name);
-#pragma GCC diagnostic pop
+	expand(at, probe->sender, try->sender, sizeof try->sender);
+	expand(at, probe->recipient, try->recipient, sizeof try->recipient);
 }
 
 /* MAIL and RCPT; the reply that decides. */
@@ -69,21 +112,20 @@ static bool is_local(const struct verify *at, const struct relay_try *try)
 	return facts.local;
 }
 
-static void tell_relay(struct verify *at, const struct relay_try *try, const struct verify_reply *reply,
-		       const char *rule)
+static void tell_relay(struct verify *at, const struct relay_try *try, const struct verify_guise *guise,
+		       const struct verify_reply *reply, const char *rule)
 {
 	char text[VERIFY_TEXT_BYTES];
 	struct verify_case what = { text, "refused: nobody from outside may have mail sent on", rule };
 	snprintf(text, sizeof text, "MAIL FROM:<%.200s> and RCPT TO:<%.200s> without signing in%s%s (%s)", try->sender,
-		 try->recipient, at->target.source ? ", from " : "", at->target.source ? at->target.source : "",
-		 try->probe->what);
+		 try->recipient, guise->address[0] ? ", from " : "", guise->address, try->probe->what);
 	bool refused = reply->code == 0 || reply->code >= 400, local = !refused && is_local(at, try);
 	verify_tell(at, refused || local ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s%s", reply->text,
 		    local ? ": it is delivered here" : "");
 }
 
 /* One session has room for some errors only. A server that sends the client away is asked once more, anew. */
-static void try_all(struct verify *at, const struct verify_case *what)
+static void try_all(struct verify *at, const struct verify_guise *guise, const struct verify_case *what)
 {
 	struct probe probe;
 	struct relay_try try;
@@ -103,56 +145,27 @@ static void try_all(struct verify *at, const struct verify_case *what)
 				return;
 			try_relay(&probe, &try, &reply);
 		}
-		tell_relay(at, &try, &reply, what->rule);
+		tell_relay(at, &try, guise, &reply, what->rule);
 	}
 	probe_close(&probe);
 }
 
-/* May a client there have mail sent on, by the configuration? */
-static bool is_outsider(const struct verify *at, const char *address)
-{
-	struct policy_case asked = { .facts = { .tls_bits = POLICY_BITS_USUAL },
-				     .recipient = SLICE_LITERAL(VERIFY_FOREIGN) };
-	struct policy_steps steps;
-	struct error error;
-	if (!net_address_parse(slice_from_text(address), &asked.facts.client, &error))
-		return false;
-	policy_case_judge(&asked, at->policy, at->server, &at->config->routes, "ID", &steps);
-	const struct policy_step *last = &steps.list[steps.count - 1];
-	return last->verdict.outcome != POLICY_ALLOW && last->verdict.stage != POLICY_CONNECTION;
-}
-
-static const char *find_outsider(const struct verify *at, const char *const addresses[3])
-{
-	for (size_t i = 0; i < 3; i++)
-		if (is_outsider(at, addresses[i]))
-			return addresses[i];
-	return NULL;
-}
-
-/* Who is on this machine may be an insider: then somebody else is asked for, if it can be. Where nobody is an outsider it does
- * not matter who asks. */
+/* Who is on this machine may be an insider: then somebody else is asked for, if it can be. With an open relay
+ * nobody is an outsider, and it does not matter who asks. */
 void verify_relay_outside(struct verify *at)
 {
-	static const char *const loopback[] = { "127.0.0.1", "127.254.254.254", "127.1.2.3" };
-	static const char *const proxied[] = { "203.0.113.77", "198.51.100.77", "192.0.2.77" };
-	char rule[VERIFY_TEXT_BYTES], header[LIMIT_PROXY_LINE_BYTES + 1];
+	char rule[VERIFY_TEXT_BYTES];
+	struct verify_guise guise = { .address = "" };
 	const struct probe_target before = at->target;
 	verify_rule(at, rule, "RFC 6409 §3.2", "relay", at->server ? at->server->relay.line : 0);
 	const struct verify_case what = { "a session without signing in", "mail for elsewhere is refused", rule };
-	const char *here = at->server ? find_outsider(at, at->proxied ? proxied : loopback) : NULL;
-	if (here && at->proxied) {
-		snprintf(header, sizeof header, "PROXY TCP4 %s 192.0.2.1 40000 587\r\n", here);
-		at->target.proxy_header = slice_from_text(header);
-	} else if (here && strncmp(at->target.host, "127.", 4) == 0) {
-		at->target.source = here;
-	}
-	if (at->server && !here && find_outsider(at, proxied))
+	bool outside = at->server && verify_come_as_outsider(at, &guise);
+	if (at->server && !outside && !at->proof->open_relay)
 		verify_tell(at, VERIFY_NOT_TRIED, &what,
 			    "all clients on this machine may relay; proxy_protocol = 127.0.0.1 "
 			    "would let others be tried");
 	else
-		try_all(at, &what);
+		try_all(at, &guise, &what);
 	at->target = before;
 }
 

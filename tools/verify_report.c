@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tools/verify.h"
 
@@ -16,6 +17,14 @@ static void now_text(char text[32])
 		text[0] = 0;
 }
 
+/* Where it was asked from: an auditor wants to know. */
+static void machine_text(char text[256])
+{
+	if (gethostname(text, 256) != 0)
+		text[0] = 0;
+	text[255] = 0;
+}
+
 /* --- text --- */
 
 static void print_line(const struct verify_line *line)
@@ -27,9 +36,10 @@ static void print_line(const struct verify_line *line)
 
 void verify_print_text(const struct verify_report *report, const char *subject)
 {
-	char now[32];
+	char now[32], machine[256];
 	now_text(now);
-	printf("%s, %s\n\n", subject, now);
+	machine_text(machine);
+	printf("%s, %s, asked from %s\n\n", subject, now, machine);
 	for (size_t i = 0; i < report->count; i++)
 		print_line(&report->lines[i]);
 	printf("\n%zu passed, %zu failed, %zu not tried\n", report->outcomes[VERIFY_PASSED],
@@ -68,13 +78,14 @@ static json_t *line_json(const struct verify_line *line)
 
 void verify_print_json(const struct verify_report *report, const char *subject)
 {
-	char now[32];
+	char now[32], machine[256];
 	now_text(now);
+	machine_text(machine);
 	json_t *lines = json_array();
 	for (size_t i = 0; i < report->count; i++)
 		json_array_append_new(lines, line_json(&report->lines[i]));
-	json_t *object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "subject", subject, "time", now, "passed",
-				   (json_int_t)report->outcomes[VERIFY_PASSED], "failed",
+	json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "subject", subject, "time", now, "from",
+				   machine, "passed", (json_int_t)report->outcomes[VERIFY_PASSED], "failed",
 				   (json_int_t)report->outcomes[VERIFY_FAILED], "not_tried",
 				   (json_int_t)report->outcomes[VERIFY_NOT_TRIED], "lines", lines);
 	json_dumpf(object, stdout, JSON_INDENT(2));
@@ -127,12 +138,15 @@ static const char html_head[] =
 
 void verify_print_html(const struct verify_report *report, const char *subject)
 {
-	char now[32];
+	char now[32], machine[256];
 	now_text(now);
+	machine_text(machine);
 	fputs(html_head, stdout);
 	fputs("<h1>", stdout);
 	print_escaped(subject);
-	printf("</h1>\n<p>%s: %zu passed, %zu failed, %zu not tried</p>\n", now, report->outcomes[VERIFY_PASSED],
+	printf("</h1>\n<p>%s, asked from ", now);
+	print_escaped(machine);
+	printf(": %zu passed, %zu failed, %zu not tried</p>\n", report->outcomes[VERIFY_PASSED],
 	       report->outcomes[VERIFY_FAILED], report->outcomes[VERIFY_NOT_TRIED]);
 	puts("<table><tr><th></th><th>check</th><th>where</th><th>tried</th><th>expected</th><th>happened</th>"
 	     "<th>rule</th></tr>");

@@ -60,7 +60,7 @@ static unsigned ask_offered(struct verify *at, const struct verify_case *what)
 	probe_close(&probe);
 	if (!usable(offered))
 		verify_tell(at, VERIFY_NOT_TRIED, what, "no mechanism with a password is offered");
-	return usable(offered);
+	return offered;
 }
 
 /* Each on a connection of its own; what came of it in words. False when it never came to a verdict. */
@@ -72,29 +72,57 @@ static bool try_mechanism(struct verify *at, unsigned mechanism, struct slice na
 	if (!verify_begin(at, &probe, &at->target, false, what))
 		return false;
 	bool came = probe_sign_in(&probe, mechanism, name, password, &error);
-	verify_take_reply(&probe, came, &error, reply);
+	/* A server that lets in whoever comes can't prove that it knows the password: it has let him in all the same. */
+	verify_take_reply(&probe, came || probe.reply.code == 235, &error, reply);
 	probe_close(&probe);
 	return true;
 }
 
-/* Always the same one: a guard against guessing need not count it twice. */
+/* --- wrong ones --- */
+
+/* Always the same password: a guard against guessing need not count it twice. */
+static const struct slice wrong = { (const uint8_t *)"postern verify says so", 22 };
+
+static void expect_no_sign_in(struct verify *at, unsigned mechanism, const char *name, struct slice password,
+			      const char *with)
+{
+	char tried[VERIFY_TEXT_BYTES];
+	struct verify_case what = { tried, "refused, 535", "RFC 4954 §6" };
+	struct verify_reply reply;
+	snprintf(tried, sizeof tried, "%s as %s with %s", sasl_mechanism_name(mechanism), name, with);
+	if (!try_mechanism(at, mechanism, slice_from_text(name), password, &what, &reply))
+		return;
+	bool refused = reply.code >= 500 && reply.code < 600;
+	/* A server that proves itself first, as SCRAM has it, can be left before its verdict. */
+	bool unproved = reply.code == 0 && (mechanism & ~(unsigned)SASL_WITH_PASSWORD);
+	verify_tell(at, refused || unproved ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
+}
+
 void verify_wrong_password(struct verify *at)
 {
-	static const struct slice wrong = { (const uint8_t *)"postern verify says so", 22 };
+	const struct verify_case what = { "a wrong password", "refused, 535", "RFC 4954 §6" };
+	const char *user = at->request->user;
+	unsigned mechanisms = usable(ask_offered(at, &what));
+	for (unsigned left = mechanisms; left; left &= left - 1)
+		expect_no_sign_in(at, left & -left, user ? user : "postern-verify", wrong, "a wrong password");
+	/* Directories that are asked with no password at all take it for no sign-in, and say yes (RFC 4513 §5.1.2). */
+	if (user && (mechanisms & SASL_PLAIN))
+		expect_no_sign_in(at, SASL_PLAIN, user, SLICE_LITERAL(""), "an empty password");
+	if (user && mechanisms)
+		expect_no_sign_in(at, mechanisms & -mechanisms, "postern-verify", wrong,
+				  "a name that nobody should have");
+}
+
+/* --- right ones --- */
+
+static void tell_untried(struct verify *at, unsigned mechanisms)
+{
 	char tried[VERIFY_TEXT_BYTES];
-	const char *name = at->request->user ? at->request->user : "postern-verify";
-	struct verify_case what = { "a wrong password", "refused, 535", "RFC 4954 §6" };
-	for (unsigned left = ask_offered(at, &what); left; left &= left - 1) {
-		unsigned mechanism = left & -left;
-		struct verify_reply reply;
-		snprintf(tried, sizeof tried, "%s as %s with a wrong password", sasl_mechanism_name(mechanism), name);
-		what.tried = tried;
-		if (!try_mechanism(at, mechanism, slice_from_text(name), wrong, &what, &reply))
-			continue;
-		bool refused = reply.code >= 500 && reply.code < 600;
-		/* A server that proves itself first, as SCRAM has it, can be left before its verdict. */
-		bool unproved = reply.code == 0 && (mechanism & ~(unsigned)SASL_WITH_PASSWORD);
-		verify_tell(at, refused || unproved ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
+	const struct verify_case what = { tried, "signed in, 235", "RFC 4954 §4" };
+	for (unsigned left = mechanisms; left; left &= left - 1) {
+		snprintf(tried, sizeof tried, "%s as %s", sasl_mechanism_name(left & -left), at->request->user);
+		verify_tell(at, VERIFY_NOT_TRIED, &what,
+			    "it takes something else than a password, or is not spoken here");
 	}
 }
 
@@ -102,7 +130,8 @@ void verify_sign_in(struct verify *at)
 {
 	char tried[VERIFY_TEXT_BYTES];
 	struct verify_case what = { "the right password", "signed in, 235", "RFC 4954 §4" };
-	for (unsigned left = ask_offered(at, &what); left; left &= left - 1) {
+	unsigned offered = ask_offered(at, &what);
+	for (unsigned left = usable(offered); left; left &= left - 1) {
 		unsigned mechanism = left & -left;
 		struct verify_reply reply;
 		snprintf(tried, sizeof tried, "%s as %s with the right password", sasl_mechanism_name(mechanism),
@@ -111,6 +140,7 @@ void verify_sign_in(struct verify *at)
 		if (try_mechanism(at, mechanism, slice_from_text(at->request->user), at->password, &what, &reply))
 			verify_tell(at, reply.code == 235 ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
 	}
+	tell_untried(at, offered & ~usable(offered));
 }
 
 /* --- the wire --- */
@@ -149,19 +179,46 @@ static bool is_telling(struct slice secret)
 
 static uint8_t captured[VERIFY_CAPTURE_BYTES];
 
-/* Signs in, where there is a login, and says a word that is looked for afterwards. */
+/* Hands in the word as a message, as far as the text, whose end never comes. */
+static void say_message(struct verify *at, struct probe *probe, const char *word)
+{
+	char text[VERIFY_TEXT_BYTES];
+	struct verify_reply reply;
+	struct error error;
+	const char *user = at->request->user;
+	snprintf(text, sizeof text, "MAIL FROM:<%.250s>", user && strchr(user, '@') ? user : "");
+	verify_ask(probe, text, &reply);
+	snprintf(text, sizeof text, "RCPT TO:<%.250s>", verify_recipient(at));
+	if (reply.code == 250)
+		verify_ask(probe, text, &reply);
+	if (reply.code == 250)
+		verify_ask(probe, "DATA", &reply);
+	snprintf(text, sizeof text, "Subject: %s\r\n\r\n%s\r\n", word, word);
+	if (reply.code == 354)
+		(void)!probe_send(probe, slice_from_text(text), &error);
+}
+
+/* Signs in, where there is a login, by what shows the password if that is offered, and says a word that is looked for afterwards. */
 static bool speak(struct verify *at, const struct probe_target *target, const char *word,
 		  const struct verify_case *what)
 {
 	struct probe probe;
 	struct verify_reply reply;
+	struct error error;
 	char command[64];
 	snprintf(command, sizeof command, "NOOP %s", word);
-	if (!verify_begin(at, &probe, target, at->request->user != NULL, what))
+	if (!verify_begin(at, &probe, target, false, what))
 		return false;
-	verify_ask(&probe, command, &reply);
+	unsigned shows = probe.reply.mechanisms & SASL_PLAIN;
+	bool ready = !at->request->user || verify_log_in(at, &probe, shows, &error);
+	if (!ready)
+		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
+	else
+		verify_ask(&probe, command, &reply);
+	if (ready && verify_recipient(at))
+		say_message(at, &probe, word);
 	probe_close(&probe);
-	return true;
+	return ready;
 }
 
 static bool capture_session(struct verify *at, struct buffer *wire, const char *word, const struct verify_case *what)
@@ -169,12 +226,13 @@ static bool capture_session(struct verify *at, struct buffer *wire, const char *
 	struct verify_proxy proxy;
 	struct probe_target target = at->target;
 	struct error error;
-	if (!verify_proxy_start(&proxy, target.host, target.port, &error)) {
+	if (!verify_proxy_start(&proxy, target.host, target.port, target.source, &error)) {
 		verify_tell(at, VERIFY_NOT_TRIED, what, "%s", error.text);
 		return false;
 	}
 	target.host = "127.0.0.1";
 	target.port = proxy.port;
+	target.source = NULL;
 	bool spoken = speak(at, &target, word, what);
 	verify_proxy_end(&proxy, wire);
 	return spoken;

@@ -19,6 +19,12 @@ static const struct false_end {
 	{ { (const uint8_t *)"\r.\r", 3 }, "CR . CR" },
 	{ { (const uint8_t *)"\r.\r\n", 4 }, "CR . CRLF" },
 	{ { (const uint8_t *)"\r\n.\r", 4 }, "CRLF . CR" },
+	{ { (const uint8_t *)"\r.\n", 3 }, "CR . LF" },
+	{ { (const uint8_t *)"\n.\r", 3 }, "LF . CR" },
+	{ { (const uint8_t *)"\r\n.\r\r\n", 6 }, "CRLF . CR CRLF" },
+	{ { (const uint8_t *)"\r\r\n.\n", 5 }, "CR CRLF . LF" },
+	{ { (const uint8_t *)"\n\n.\r\n", 5 }, "LF LF . CRLF" },
+	{ { (const uint8_t *)"\r\n .\r\n", 6 }, "CRLF blank . CRLF" },
 	{ { (const uint8_t *)"\r\n.\0\r\n", 6 }, "CRLF . NUL CRLF" },
 	{ { (const uint8_t *)"\r\n\0.\r\n", 6 }, "CRLF NUL . CRLF" },
 };

@@ -3,105 +3,59 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "crypto/certificate_examine.h"
 #include "tools/verify.h"
 #include "tools/verify_hello.h"
 
-static bool connect_plainly(struct verify *at, struct probe *probe, struct probe_target *target,
-			    const struct verify_case *what)
+/* --- before TLS --- */
+
+/* False: the connection is gone, or was told to be no good. */
+static bool take_greeting(struct verify *at, const struct verify_case *what, struct verify_reply *greeting)
 {
-	*target = at->target;
-	target->security = PROBE_PLAIN;
-	return verify_begin(at, probe, target, false, what);
+	struct probe probe;
+	struct error error = { "" };
+	if (!probe_connect(&probe, &at->target, &error)) {
+		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
+		return false;
+	}
+	bool came = probe_await(&probe, &error);
+	verify_take_reply(&probe, came, &error, greeting);
+	probe_close(&probe);
+	at->turned_away = greeting->code >= 400;
+	if (greeting->code != 220)
+		verify_tell(at, VERIFY_FAILED, what, "greeting: %s", greeting->text);
+	return greeting->code == 220;
 }
 
-/* --- before TLS --- */
+/* Behind the code comes the name (RFC 5321 §4.2, §4.1.1.1). */
+static bool has_name(const struct verify_reply *reply, const char *name)
+{
+	const char *text = reply->text + strcspn(reply->text, " ");
+	text += strspn(text, " ");
+	struct slice word = slice_of(text, strcspn(text, " "));
+	return slice_equal_nocase(word, slice_from_text(name));
+}
 
 void verify_greeting(struct verify *at)
 {
-	char expected[VERIFY_TEXT_BYTES];
-	struct verify_case what = { "connecting, and EHLO", expected, "RFC 5321 §3.1, §4.1.1.1" };
+	char expected[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
+	struct verify_case what = { "connecting, and EHLO", expected, rule };
 	struct error error = { "" };
 	struct probe probe;
-	struct verify_reply reply;
-	snprintf(expected, sizeof expected, "220 and 250%s%s",
+	struct verify_reply greeting, reply;
+	const char *name = at->server ? at->server->hostname : NULL;
+	verify_rule(at, rule, "RFC 5321 §3.1, §4.1.1.1", "hostname", at->server ? at->server->line : 0);
+	snprintf(expected, sizeof expected, "220 and 250%s%.255s%s%s", name ? " by the name of " : "", name ? name : "",
 		 at->target.security == PROBE_STARTTLS ? ", STARTTLS is offered and done" : "",
 		 at->target.security == PROBE_TLS ? ", inside TLS" : "");
-	if (!verify_begin(at, &probe, &at->target, false, &what))
+	if (!take_greeting(at, &what, &greeting) || !verify_begin(at, &probe, &at->target, false, &what))
 		return;
 	verify_take_reply(&probe, true, &error, &reply);
-	verify_tell(at, VERIFY_PASSED, &what, "%s", reply.text);
-	probe_close(&probe);
-}
-
-void verify_auth_in_clear(struct verify *at)
-{
-	char rule[VERIFY_TEXT_BYTES];
-	struct verify_case what = { "EHLO outside TLS, then AUTH PLAIN with made-up words",
-				    "AUTH is not offered, and refused before anything is looked at", rule };
-	struct probe_target target;
-	struct probe probe;
-	struct verify_reply reply;
-	verify_rule(at, rule, "RFC 4954 §4, RFC 8314 §3.3", "auth { plaintext = no }",
-		    at->server ? at->server->auth_line : 0);
-	if (!connect_plainly(at, &probe, &target, &what))
-		return;
-	bool offered = probe.reply.extensions & SMTP_EXTENSION_AUTH;
-	verify_ask(&probe, "AUTH PLAIN AHBvc3Rlcm4AdmVyaWZ5", &reply);
-	bool heard = reply.code == 235 || reply.code == 535 || (reply.code >= 300 && reply.code < 400);
-	verify_tell(at, offered || heard ? VERIFY_FAILED : VERIFY_PASSED, &what, "AUTH is %soffered; %s",
-		    offered ? "" : "not ", reply.text);
-	probe_close(&probe);
-}
-
-void verify_tls_required(struct verify *at)
-{
-	struct verify_case what = { "MAIL outside TLS", "5xx: no mail is taken in the clear", "RFC 8314 §3.3" };
-	struct probe_target target;
-	struct probe probe;
-	struct verify_reply reply;
-	if (!connect_plainly(at, &probe, &target, &what))
-		return;
-	verify_ask(&probe, "MAIL FROM:<>", &reply);
-	verify_tell(at, reply.code >= 500 ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
-	probe_close(&probe);
-}
-
-/* Answers whether something came; what, in `reply`. */
-static bool hears(struct probe *probe, struct probe_target *target, struct verify_reply *reply)
-{
-	struct error error = { "" };
-	target->timeout_ms = VERIFY_SILENCE_MS;
-	bool came = probe_await(probe, &error);
-	verify_take_reply(probe, came, &error, reply);
-	target->timeout_ms = VERIFY_WAIT_MS;
-	return came;
-}
-
-void verify_starttls_injection(struct verify *at)
-{
-	struct verify_case what = { "STARTTLS with another command behind it in the same packet",
-				    "what came in the clear is not answered inside TLS",
-				    "RFC 3207 §4.2 (CVE-2011-0411)" };
-	struct probe_target target;
-	struct probe probe;
-	struct verify_reply reply;
-	struct error error = { "" };
-	if (!connect_plainly(at, &probe, &target, &what))
-		return;
-	bool good = probe_send(&probe, SLICE_LITERAL("STARTTLS\r\nNOOP\r\n"), &error) && probe_await(&probe, &error);
-	verify_take_reply(&probe, good, &error, &reply);
-	if (reply.code == 220 && probe_start_tls(&probe, &error)) {
-		bool came = hears(&probe, &target, &reply);
-		verify_tell(at, came ? VERIFY_FAILED : VERIFY_PASSED, &what, "%s%s",
-			    came ? "answered inside TLS: " : "nothing was answered inside TLS", came ? reply.text : "");
-	} else {
-		verify_tell(at, VERIFY_PASSED, &what, "%s", reply.code == 220 ? error.text : reply.text);
-	}
+	bool named = !name || (has_name(&greeting, name) && has_name(&reply, name));
+	verify_tell(at, named ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s%.300s; %.300s",
+		    named ? "" : "another name, and so another server: ", greeting.text, reply.text);
 	probe_close(&probe);
 }
 
@@ -144,23 +98,30 @@ static void expect_refusal(struct verify *at, const struct verify_hello *hello, 
 	verify_tell(at, answer.accepted ? VERIFY_FAILED : VERIFY_PASSED, what, "%s", answer.text);
 }
 
+/* By our own library, with less than it knows. */
+static void expect_no_session(struct verify *at, const struct tls_client_settings *settings,
+			      const struct verify_case *what)
+{
+	struct error error = { "" };
+	struct probe probe;
+	struct probe_target target = at->target;
+	target.context = tls_client_context_create(settings, &error);
+	if (target.context && probe_connect(&probe, &target, &error)) {
+		bool came = probe_introduce(&probe, &error);
+		verify_tell(at, came ? VERIFY_FAILED : VERIFY_PASSED, what, "%s", came ? "accepted" : error.text);
+		probe_close(&probe);
+	} else {
+		verify_tell(at, target.context ? VERIFY_PASSED : VERIFY_NOT_TRIED, what, "%s", error.text);
+	}
+	tls_context_destroy(target.context);
+}
+
 /* Where the configuration wants 1.3, 1.2 must not do. */
 static void expect_no_1_2(struct verify *at, const char *rule)
 {
 	struct verify_case what = { "a handshake with TLS 1.2 at most", "refused", rule };
 	const struct tls_client_settings settings = { .min_version = TLS_VERSION_1_2, .max_version = TLS_VERSION_1_2 };
-	struct error error = { "" };
-	struct probe probe;
-	struct probe_target target = at->target;
-	target.context = tls_client_context_create(&settings, &error);
-	if (target.context && probe_connect(&probe, &target, &error)) {
-		bool came = probe_introduce(&probe, &error);
-		verify_tell(at, came ? VERIFY_FAILED : VERIFY_PASSED, &what, "%s", came ? "accepted" : error.text);
-		probe_close(&probe);
-	} else {
-		verify_tell(at, target.context ? VERIFY_PASSED : VERIFY_NOT_TRIED, &what, "%s", error.text);
-	}
-	tls_context_destroy(target.context);
+	expect_no_session(at, &settings, &what);
 }
 
 void verify_tls_floor(struct verify *at)
@@ -191,113 +152,32 @@ void verify_tls_ciphers(struct verify *at)
 	expect_refusal(at, &verify_hello_no_forward_secrecy, &forward);
 }
 
+/* Where more is asked for than what every cipher has, fewer bits must not do. */
+static void expect_no_128(struct verify *at, const char *rule)
+{
+	struct verify_case what = { "a handshake with TLS 1.2 at most and ciphers of 128 bits alone", "refused", rule };
+	const struct tls_client_settings settings = { .min_version = TLS_VERSION_1_2,
+						      .max_version = TLS_VERSION_1_2,
+						      .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:"
+								 "ECDHE-RSA-AES128-GCM-SHA256" };
+	expect_no_session(at, &settings, &what);
+}
+
 void verify_tls_strength(struct verify *at)
 {
-	static const struct verify_case what = { "a handshake as clients do it today",
-						 "TLS 1.2 or 1.3 with at least 128 bits", "RFC 9325 §3, §4" };
+	char expected[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
+	struct verify_case what = { "a handshake as clients do it today", expected, rule };
+	unsigned asked = at->policy ? at->policy->min_bits : 0, least = asked > 128 ? asked : 128;
 	struct probe probe;
 	struct tls_facts facts;
+	verify_rule(at, rule, "RFC 9325 §3, §4", "tls { min_bits }", at->server ? at->server->tls.min_bits_line : 0);
+	snprintf(expected, sizeof expected, "TLS 1.2 or 1.3 with at least %u bits", least);
 	if (!verify_begin(at, &probe, &at->target, false, &what))
 		return;
 	tls_session_facts(probe.tls, &facts);
-	verify_tell(at, facts.bits >= 128 ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s, %s, %u bits", facts.version,
+	verify_tell(at, facts.bits >= least ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s, %s, %u bits", facts.version,
 		    facts.cipher, facts.bits);
 	probe_close(&probe);
-}
-
-/* --- certificates --- */
-
-static uint8_t pem_storage[128 * 1024];
-
-static bool take_certificates(struct verify *at, const char *name, struct buffer *pem, const struct verify_case *what)
-{
-	struct probe_target target = at->target;
-	struct probe probe;
-	target.name = name;
-	buffer_init(pem, pem_storage, sizeof pem_storage);
-	if (!verify_begin(at, &probe, &target, false, what))
-		return false;
-	bool done = tls_session_peer_certificates(probe.tls, pem);
-	if (!done)
-		verify_tell(at, VERIFY_FAILED, what, "no certificate was sent");
-	probe_close(&probe);
-	return done;
-}
-
-static struct certificate_report judged, on_disk;
-
-static void judge_certificate(struct verify *at, const char *name, int line)
-{
-	char tried[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
-	snprintf(tried, sizeof tried, "a handshake for the name %s, and its certificate as a careful client sees it",
-		 name);
-	verify_rule(at, rule, "RFC 5280, RFC 6125", "tls { certificate }", line);
-	const struct verify_case what = { tried, "valid, for this name, with a whole chain and a strong key", rule };
-	const char *const hosts[] = { name, NULL };
-	struct buffer pem;
-	if (!take_certificates(at, name, &pem, &what))
-		return;
-	struct certificate_question question = { .certificate_file = "what was sent",
-						 .pem = buffer_slice(&pem),
-						 .host_names = hosts,
-						 .roots_file = at->request->ca,
-						 .unix_now = (int64_t)time(NULL) };
-	certificate_examine(&question, &judged);
-	bool refused = certificate_worst(&judged) == CERTIFICATE_FAULT;
-	for (size_t i = 0; i < judged.count; i++)
-		if (!refused || judged.findings[i].severity == CERTIFICATE_FAULT)
-			verify_tell(at, refused ? VERIFY_FAILED : VERIFY_PASSED, &what, "%s: %s",
-				    judged.findings[i].name, judged.findings[i].text);
-	if (judged.count == 0)
-		verify_tell(at, VERIFY_PASSED, &what, "%s, %s, %lld days left", judged.subject, judged.key,
-			    (long long)judged.days_left);
-}
-
-void verify_certificate(struct verify *at)
-{
-	if (!at->server || at->server->certificate_count == 0) {
-		judge_certificate(at, at->target.name, 0);
-		return;
-	}
-	for (size_t i = 0; i < at->server->certificate_count; i++) {
-		const struct config_certificate *certificate = &at->server->certificates[i];
-		const char *name = certificate->name ? certificate->name : at->target.name;
-		if (name[0] != '*') /* no client is set up with that */
-			judge_certificate(at, name, certificate->line);
-	}
-}
-
-/* That it was renewed does not help where the old one is still served. */
-static void compare_served(struct verify *at, const struct config_certificate *certificate)
-{
-	char tried[VERIFY_TEXT_BYTES], rule[VERIFY_TEXT_BYTES];
-	const char *name = certificate->name ? certificate->name : at->target.name;
-	snprintf(tried, sizeof tried, "a handshake for the name %s, compared with %s", name, certificate->certificate);
-	verify_rule(at, rule, "", "tls { certificate }", certificate->line);
-	const struct verify_case what = { tried, "what is in the file is what is served", rule };
-	struct certificate_question question = { .certificate_file = certificate->certificate,
-						 .unix_now = (int64_t)time(NULL) };
-	struct buffer pem;
-	certificate_examine(&question, &on_disk);
-	if (!on_disk.readable) {
-		verify_tell(at, VERIFY_FAILED, &what, "%s", on_disk.findings[0].text);
-		return;
-	}
-	if (!take_certificates(at, name, &pem, &what))
-		return;
-	question.pem = buffer_slice(&pem);
-	certificate_examine(&question, &judged);
-	bool same = strcmp(judged.fingerprint, on_disk.fingerprint) == 0;
-	verify_tell(at, same ? VERIFY_PASSED : VERIFY_FAILED, &what,
-		    "%s; SHA-256 %.16s… is served, %.16s… is in the file", same ? "the same" : "another one",
-		    judged.fingerprint, on_disk.fingerprint);
-}
-
-void verify_certificate_served(struct verify *at)
-{
-	for (size_t i = 0; i < at->server->certificate_count; i++) {
-		const struct config_certificate *certificate = &at->server->certificates[i];
-		if (certificate->certificate && (!certificate->name || certificate->name[0] != '*'))
-			compare_served(at, certificate);
-	}
+	if (asked > 128)
+		expect_no_128(at, rule);
 }
