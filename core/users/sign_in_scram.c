@@ -24,6 +24,7 @@ struct conversation {
 	const char *wrong; /* why the keys are nobody's; NULL: they are the user's */
 	const char *bound; /* the name of the binding; NULL: none */
 	uint64_t version;  /* of the record that the keys are from */
+	uint64_t seen;     /* what was there when they were looked up */
 	struct scram_keys keys;
 	struct scram_exchange exchange;
 };
@@ -107,6 +108,7 @@ static bool find_keys(struct sign_in_scram *scram, struct conversation *conversa
 	enum users_status status = users_find(scram->users, name, &record);
 	scram_nobodys_keys(&conversation->keys, scram->secret, users_fold_name(folded, name));
 	conversation->wrong = what_is_wrong(status, &record);
+	conversation->seen = users_seen(scram->users);
 	conversation->version = 0;
 	if (!conversation->wrong) {
 		conversation->keys = record.scram;
@@ -173,17 +175,28 @@ static enum sign_in_outcome answer_proof(struct conversation *conversation, stru
 	return SIGN_IN_CHALLENGE;
 }
 
+/* Is the user's record still the one that the keys are from? Looked up again where anybody's has been changed. */
+static enum users_status look_again(const struct sign_in_scram *scram, const struct conversation *conversation,
+				    bool *same)
+{
+	*same = users_are_unchanged(scram->users, conversation->seen);
+	if (*same)
+		return USERS_OK;
+	struct user_record record;
+	enum users_status status = users_find(scram->users, scram_name(&conversation->exchange), &record);
+	*same = status == USERS_OK && record.version == conversation->version;
+	secret_wipe(&record, sizeof record);
+	return status;
+}
+
 /* The client has seen our proof too. What it has proven counts for the record that the keys are from only. */
 static enum sign_in_outcome answer_last(const struct sign_in_scram *scram, const struct conversation *conversation,
 					struct sign_in_request *request)
 {
+	bool same;
 	if (request->response.size > 0)
 		return SIGN_IN_MALFORMED;
-	struct user_record record;
-	enum users_status status = users_find(scram->users, scram_name(&conversation->exchange), &record);
-	bool same = status == USERS_OK && record.version == conversation->version;
-	secret_wipe(&record, sizeof record);
-	if (status == USERS_FAILED)
+	if (look_again(scram, conversation, &same) == USERS_FAILED)
 		return SIGN_IN_UNAVAILABLE;
 	if (!same)
 		return refuse(request, "the user has been changed meanwhile");

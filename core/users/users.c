@@ -40,7 +40,9 @@ enum users_status users_read_entry(struct users *users, struct slice name, users
 	struct error error;
 	enum users_status status = USERS_FAILED;
 	int code = users_read_again(users, users->reader);
+	users->seen = 0;
 	if (code == 0) {
+		users->seen = mdb_txn_id(users->reader);
 		status = users_get_entry(users, users->reader, key, &entry, &error);
 		if (status == USERS_OK)
 			read(context, &entry);
@@ -75,6 +77,17 @@ enum users_status users_find_written(struct users *users, struct slice name, str
 enum users_status users_find(struct users *users, struct slice name, struct user_record *record)
 {
 	return users_find_written(users, name, record, NULL);
+}
+
+uint64_t users_seen(const struct users *users)
+{
+	return users->seen;
+}
+
+bool users_are_unchanged(struct users *users, uint64_t seen)
+{
+	MDB_envinfo info;
+	return seen != 0 && mdb_env_info(users->env, &info) == 0 && info.me_last_txnid == seen;
 }
 
 bool users_costs(struct users *users, struct users_costs *costs)

@@ -72,6 +72,10 @@ MUST_USE enum users_status users_find(struct users *users, struct slice name, st
 MUST_USE enum users_status users_find_written(struct users *users, struct slice name, struct user_record *record,
 					      struct buffer *written);
 
+/* What the last lookup saw, and whether that is still all there is: then it would find the same. Some nanoseconds. */
+uint64_t users_seen(const struct users *users);
+MUST_USE bool users_are_unchanged(struct users *users, uint64_t seen);
+
 /* Each cost that somebody's hash has; the usual one where there is nobody, so one at least. False when the database can't be
  * read: why is in the log. */
 MUST_USE bool users_costs(struct users *users, struct users_costs *costs);

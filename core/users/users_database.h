@@ -15,6 +15,7 @@ struct users {
 	MDB_dbi table;
 	MDB_txn *reader; /* of users_find(); reset between lookups, so that it holds no page from the writer */
 	MDB_txn *writer; /* the change or batch that is open, or NULL */
+	uint64_t seen;   /* the transaction that the last lookup saw the end of; 0: it has failed */
 	uint64_t last_version;
 	struct users_costs costs; /* as the writer will leave them */
 	unsigned walks;           /* that are running: the map may not move under them */

@@ -411,6 +411,20 @@ static void change_user(unsigned number, struct buffer *message)
 		put_password(changed_users, "alice", "right");
 }
 
+static void change_others(unsigned number, struct buffer *message)
+{
+	(void)message;
+	if (number == change_at)
+		put_password(changed_users, "bob", "right");
+}
+
+static void a_change_of_others_harms_nobody(void **state)
+{
+	changed_users = ((struct fixture *)*state)->users;
+	for (change_at = 0; change_at <= 2; change_at++)
+		assert_int_equal(speak(SASL_SCRAM_SHA_256, "alice", "right", change_others), SIGN_IN_OK);
+}
+
 /* Before the proof, and between it and the client's last word. */
 static void a_user_who_is_changed_meanwhile_is_not_let_in(void **state)
 {
@@ -458,6 +472,7 @@ int main(void)
 		WITH_USERS(what_was_heard_can_not_be_said_again),
 		WITH_USERS(what_is_not_said_so_is_malformed),
 		WITH_USERS(a_user_who_is_changed_meanwhile_is_not_let_in),
+		WITH_USERS(a_change_of_others_harms_nobody),
 		WITH_USERS(exchanges_are_bounded),
 	};
 	return secret_setup() ? cmocka_run_group_tests(tests, folder_set_up, folder_tear_down) : 1;

@@ -283,6 +283,31 @@ static void a_batch_is_stored_at_its_end_and_when_it_is_old(void **state)
 	assert_true(users_batch_end(users, &error));
 }
 
+/* Whoever has made the change. */
+static void what_a_lookup_has_seen_holds_until_something_is_changed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct user_record record;
+	struct error error;
+	assert_false(users_are_unchanged(fixture->users, 0));
+	struct users *others = open_or_die(&fixture->scratch, true);
+	for (unsigned round = 0; round < 4; round++) {
+		assert_int_equal(put(round % 2 ? others : fixture->users, "a", HASH_A, true), USERS_OK);
+		assert_int_equal(find(fixture->users, "a", &record), USERS_OK);
+		uint64_t seen = users_seen(fixture->users);
+		assert_true(users_are_unchanged(fixture->users, seen));
+		assert_int_equal(find(fixture->users, "b", &record), USERS_UNKNOWN);
+		assert_true(users_seen(fixture->users) == seen && users_are_unchanged(fixture->users, seen));
+		assert_int_equal(
+			users_set_disabled(round / 2 ? others : fixture->users, SLICE_LITERAL("a"), true, &error),
+			USERS_OK);
+		assert_false(users_are_unchanged(fixture->users, seen));
+		assert_int_equal(find(fixture->users, "a", &record), USERS_OK);
+		assert_false(users_are_unchanged(fixture->users, seen));
+	}
+	users_close(others);
+}
+
 static void what_is_missing_or_foreign_is_told(void **state)
 {
 	struct fixture *fixture = *state;
@@ -506,6 +531,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(users_without_a_tally_are_counted, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(walking_goes_by_name_and_stops_when_told, set_up_open, tear_down),
 		cmocka_unit_test_setup_teardown(a_batch_is_stored_at_its_end_and_when_it_is_old, set_up_open,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_a_lookup_has_seen_holds_until_something_is_changed, set_up_open,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_missing_or_foreign_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_goes_on_beside_writers_that_are_killed, set_up_open,
