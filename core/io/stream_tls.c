@@ -72,6 +72,8 @@ size_t stream_decrypt(struct stream *stream, uint8_t *to, size_t capacity)
 	stream->input = window.input;
 	switch (status) {
 	case TLS_OK:
+		/* Where nothing is left, who reads on is told so without asking TLS once more. */
+		stream->exhausted = stream->input.size == 0 && !tls_has_pending(stream->tls);
 		return got;
 	case TLS_CLOSED:
 		stream->ended = true;
