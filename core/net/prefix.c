@@ -30,7 +30,7 @@ bool net_prefix_contains(const struct net_prefix *prefix, const struct net_addre
 {
 	if (prefix->family != address->family)
 		return false;
-	for (unsigned i = 0; i < sizeof prefix->bytes; i++)
+	for (unsigned i = 0; i * 8 < prefix->length; i++)
 		if ((address->bytes[i] & mask_of_byte(prefix->length, i)) != prefix->bytes[i])
 			return false;
 	return true;
