@@ -8,12 +8,20 @@
 #include "proto/sasl.h"
 #include "proto/scram.h"
 
-enum { CONVERSATIONS_A_SLAB = 8 };
+/* Nonces are made some at once: asking the kernel costs as much for one as for many. */
+enum { CONVERSATIONS_A_SLAB = 8, NONCES_AT_ONCE = 32 };
+
+/* In guarded memory. */
+struct hidden {
+	uint8_t salt_secret[SECRET_KEY_BYTES];
+	size_t nonces_left;
+	char nonces[NONCES_AT_ONCE * SCRAM_NONCE_BYTES + 1];
+};
 
 struct sign_in_scram {
 	struct sign_in_backend backend;
 	struct users *users;
-	uint8_t *secret; /* guarded */
+	struct hidden *hidden;
 	struct pool conversations;
 };
 
@@ -106,7 +114,7 @@ static bool find_keys(struct sign_in_scram *scram, struct conversation *conversa
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
 	struct user_record record;
 	enum users_status status = users_find(scram->users, name, &record);
-	scram_nobodys_keys(&conversation->keys, scram->secret, users_fold_name(folded, name));
+	scram_nobodys_keys(&conversation->keys, scram->hidden->salt_secret, users_fold_name(folded, name));
 	conversation->wrong = what_is_wrong(status, &record);
 	conversation->seen = users_seen(scram->users);
 	conversation->version = 0;
@@ -119,6 +127,17 @@ static bool find_keys(struct sign_in_scram *scram, struct conversation *conversa
 }
 
 /* --- the exchange --- */
+
+/* Each once; valid until the next one is taken. */
+static struct slice take_nonce(struct hidden *hidden)
+{
+	if (hidden->nonces_left == 0) {
+		secret_random_text(hidden->nonces, NONCES_AT_ONCE * SCRAM_NONCE_BYTES);
+		hidden->nonces_left = NONCES_AT_ONCE;
+	}
+	hidden->nonces_left--;
+	return slice_of(hidden->nonces + hidden->nonces_left * SCRAM_NONCE_BYTES, SCRAM_NONCE_BYTES);
+}
 
 static enum sign_in_outcome answer_first(struct sign_in_scram *scram, struct conversation *conversation,
 					 struct sign_in_request *request)
@@ -137,11 +156,9 @@ static enum sign_in_outcome answer_first(struct sign_in_scram *scram, struct con
 		return refuse(request, reason);
 	if (!find_keys(scram, conversation))
 		return SIGN_IN_UNAVAILABLE;
-	char nonce[SCRAM_NONCE_BYTES + 1];
 	const struct scram_keys *keys = &conversation->keys;
-	secret_random_text(nonce, SCRAM_NONCE_BYTES);
-	bool fits = scram_server_challenge(exchange, slice_of(nonce, SCRAM_NONCE_BYTES),
-					   slice_of(keys->salt, keys->salt_size), keys->iterations, request->challenge);
+	bool fits = scram_server_challenge(exchange, take_nonce(scram->hidden), slice_of(keys->salt, keys->salt_size),
+					   keys->iterations, request->challenge);
 	ASSERT(fits);
 	conversation->stage = STAGE_CHALLENGED;
 	return SIGN_IN_CHALLENGE;
@@ -256,16 +273,17 @@ struct sign_in_scram *sign_in_scram_create(struct users *users, const uint8_t se
 {
 	struct sign_in_scram *scram = calloc(1, sizeof *scram);
 	if (scram)
-		scram->secret = secret_allocate(SECRET_KEY_BYTES);
-	if (!scram || !scram->secret) {
+		scram->hidden = secret_allocate(sizeof *scram->hidden);
+	if (!scram || !scram->hidden) {
 		free(scram);
 		error_set(error, "no memory for SCRAM");
 		return NULL;
 	}
+	scram->hidden->nonces_left = 0;
 	if (secret)
-		memcpy(scram->secret, secret, SECRET_KEY_BYTES);
+		memcpy(scram->hidden->salt_secret, secret, SECRET_KEY_BYTES);
 	else
-		secret_random(scram->secret, SECRET_KEY_BYTES);
+		secret_random(scram->hidden->salt_secret, SECRET_KEY_BYTES);
 	scram->backend.class = &class;
 	scram->users = users;
 	pool_init(&scram->conversations, sizeof(struct conversation), CONVERSATIONS_A_SLAB, LIMIT_SIGN_INS);
@@ -277,6 +295,6 @@ void sign_in_scram_destroy(struct sign_in_scram *scram)
 	if (!scram)
 		return;
 	pool_finish(&scram->conversations);
-	secret_free(scram->secret);
+	secret_free(scram->hidden);
 	free(scram);
 }

@@ -14,7 +14,8 @@
 struct sign_in_scram;
 
 /* `secret` makes the salts of those who are not there: the same for all workers and nodes, and after a restart. It is copied, and
- * may be NULL where nobody else answers for the same names. NULL and `error` otherwise. */
+ * may be NULL where nobody else answers for the same names. To be made in the process that uses it: nonces are kept ready. NULL and
+ * `error` otherwise. */
 struct sign_in_scram *sign_in_scram_create(struct users *users, const uint8_t secret[SECRET_KEY_BYTES],
 					   struct error *error);
 void sign_in_scram_destroy(struct sign_in_scram *scram);
