@@ -11,7 +11,8 @@
 #include "crypto/saslprep.h"
 
 _Static_assert((int)SCRAM_KEY_BYTES == SHA256_DIGEST_LENGTH, "keys are hashes");
-_Static_assert((int)SCRAM_KEY_BYTES <= (int)SECRET_HASH_BYTES, "nobody's keys are hashes of libsodium's");
+_Static_assert((int)SECRET_KEY_BYTES == 2 * (int)SECRET_SHORT_KEY_BYTES, "one half for each half of nobody's salt");
+_Static_assert((int)SCRAM_SALT_BYTES == 2 * (int)sizeof(uint64_t), "a salt is two short hashes");
 
 /* --- HMAC-SHA-256 (RFC 2104) --- */
 
@@ -120,17 +121,15 @@ bool scram_keys_make(struct scram_keys *keys, struct slice password)
 	return scram_password_keys(keys, NULL, password);
 }
 
-/* The salt is one hash of the name and the keys are another, so that the salt says nothing of them. */
+/* Only the salt is shown, and all that it must do is look like one. StoredKey stays zero: what has such a hash is not known of
+ * anything. */
 void scram_nobodys_keys(struct scram_keys *keys, const uint8_t secret[SECRET_KEY_BYTES], struct slice name)
 {
-	uint8_t derived[2][SECRET_HASH_BYTES];
-	secret_hash(derived[0], secret, name);
-	secret_hash(derived[1], secret, slice_of(derived[0], sizeof derived[0]));
 	*keys = (struct scram_keys){ .iterations = SCRAM_ITERATIONS, .salt_size = SCRAM_SALT_BYTES };
-	memcpy(keys->salt, derived[1], SCRAM_SALT_BYTES);
-	memcpy(keys->stored_key, derived[0], sizeof keys->stored_key);
-	memcpy(keys->server_key, derived[0], sizeof keys->server_key);
-	secret_wipe(derived, sizeof derived);
+	for (size_t half = 0; half < 2; half++) {
+		uint64_t hash = secret_short_hash(secret + half * SECRET_SHORT_KEY_BYTES, name);
+		memcpy(keys->salt + half * sizeof hash, &hash, sizeof hash);
+	}
 }
 
 /* --- proofs --- */

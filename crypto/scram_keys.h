@@ -31,7 +31,7 @@ MUST_USE bool scram_keys_make(struct scram_keys *keys, struct slice password);
 MUST_USE bool scram_password_keys(struct scram_keys *keys, uint8_t client_key[SCRAM_KEY_BYTES], struct slice password);
 
 /* Keys that nobody has a password for, always the same for one name and secret, of the usual size and iterations: who asks for
- * a user that is not there must not see it from the salt. */
+ * a user that is not there must not see it from the salt. Some ten ns, as it is done for all. */
 void scram_nobodys_keys(struct scram_keys *keys, const uint8_t secret[SECRET_KEY_BYTES], struct slice name);
 
 /* The server: does this proof come from who knows the password? In constant time. */
