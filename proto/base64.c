@@ -1,87 +1,122 @@
-/* Base64, strict and without secrets in its timing; see base64.h. */
+/* Base64, strict and without secrets in its timing; see base64.h.
+ *
+ * Six bytes, or the eight characters that they become, are worked on at once, in one number: the first byte is the
+ * highest, the six are the lower ones. No byte's sums leave it, so nothing runs over into the next one. It all stays
+ * in registers: there is no copy to wipe. */
 #include "proto/base64.h"
 
-/* Characters are looked at in blocks of a fixed size, which the compiler makes vector instructions of; what is left over is
- * filled up to one. */
-enum { BLOCK_CHARACTERS = 64, BLOCK_BYTES = BLOCK_CHARACTERS / 4 * 3, NOT_IN_ALPHABET = 64 };
+#include <endian.h>
 
-/* All ones where first <= value < first + count, else 0: without a branch. */
-static inline uint8_t mask_within(uint8_t value, uint8_t first, uint8_t count)
+enum { GROUP_BYTES = 6, GROUP_CHARACTERS = 8 };
+
+/* A number that has this in each byte. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The highest bit of each byte says whether that is `least` or more; all are below 128. */
+static inline uint64_t compare(uint64_t bytes, unsigned least)
 {
-	return (uint8_t) - (uint8_t)((uint8_t)(value - first) < count);
+	return bytes + EACH(128 - least);
 }
 
-/* The alphabet is five runs of consecutive characters with consecutive values: A-Z, a-z, 0-9, + and /. */
-static inline uint8_t character_of(uint8_t value)
+/* The same as 1 or 0. */
+static inline uint64_t reach(uint64_t bytes, unsigned least)
 {
-	return (uint8_t)((mask_within(value, 0, 26) & (value + 'A')) |
-			 (mask_within(value, 26, 26) & (value - 26 + 'a')) |
-			 (mask_within(value, 52, 10) & (value - 52 + '0')) | (mask_within(value, 62, 1) & '+') |
-			 (mask_within(value, 63, 1) & '/'));
+	return compare(bytes, least) >> 7 & EACH(1);
 }
 
-static inline uint8_t value_of(uint8_t character)
+/* Each six bits into a byte of their own, and back. */
+static inline uint64_t spread(uint64_t bits)
 {
-	uint8_t capital = mask_within(character, 'A', 26), small = mask_within(character, 'a', 26),
-		digit = mask_within(character, '0', 10), plus = mask_within(character, '+', 1),
-		slash = mask_within(character, '/', 1);
-	uint8_t found = capital | small | digit | plus | slash;
-	return (uint8_t)((capital & (character - 'A')) | (small & (character - 'a' + 26)) |
-			 (digit & (character - '0' + 52)) | (plus & 62) | (slash & 63) | (~found & NOT_IN_ALPHABET));
+	bits = (bits << 8 & UINT64_C(0x00ffffff00000000)) | (bits & UINT64_C(0x0000000000ffffff));
+	bits = (bits << 4 & UINT64_C(0x0fff00000fff0000)) | (bits & UINT64_C(0x00000fff00000fff));
+	return (bits << 2 & UINT64_C(0x3f003f003f003f00)) | (bits & UINT64_C(0x003f003f003f003f));
 }
 
-static void characters_of_block(uint8_t block[BLOCK_CHARACTERS])
+static inline uint64_t gather(uint64_t values)
 {
-	for (size_t i = 0; i < BLOCK_CHARACTERS; i++)
-		block[i] = character_of(block[i]);
+	values = (values >> 2 & UINT64_C(0x0fc00fc00fc00fc0)) | (values & UINT64_C(0x003f003f003f003f));
+	values = (values >> 4 & UINT64_C(0x00fff00000fff000)) | (values & UINT64_C(0x00000fff00000fff));
+	return (values >> 8 & UINT64_C(0x0000ffffff000000)) | (values & UINT64_C(0x0000000000ffffff));
 }
 
-/* Answers whether something is not in the alphabet. */
-static bool values_of_block(uint8_t block[BLOCK_CHARACTERS])
+/* The alphabet is five runs of consecutive characters with consecutive values: A-Z, a-z, 0-9, + and /. From run to run the
+ * distance between them changes. */
+static inline uint64_t characters_of(uint64_t values)
 {
-	uint8_t wrong = 0;
-	for (size_t i = 0; i < BLOCK_CHARACTERS; i++)
-		block[i] = value_of(block[i]);
-	for (size_t i = 0; i < BLOCK_CHARACTERS; i++)
-		wrong |= block[i];
-	return wrong & NOT_IN_ALPHABET;
+	return values + EACH('A') + reach(values, 26) * ('a' - 'Z' - 1) - reach(values, 52) * ('z' + 1 - '0') -
+	       reach(values, 62) * ('9' + 1 - '+') + reach(values, 63) * ('/' - '+' - 1);
+}
+
+/* Here the runs come as ASCII has them: + / 0-9 A-Z a-z. What is in one has passed an odd number of their ends. */
+static inline uint64_t values_of(uint64_t characters, uint64_t *wrong)
+{
+	uint64_t ascii = characters & EACH(0x7f);
+	uint64_t inside = compare(ascii, '+') ^ compare(ascii, '+' + 1) ^ compare(ascii, '/') ^
+			  compare(ascii, '9' + 1) ^ compare(ascii, 'A') ^ compare(ascii, 'Z' + 1) ^
+			  compare(ascii, 'a') ^ compare(ascii, 'z' + 1);
+	*wrong |= (characters | ~inside) & EACH(0x80);
+	return ascii + EACH(62 - '+') - reach(ascii, '/') * (62 - '+' - (63 - '/')) -
+	       reach(ascii, '0') * (63 - '/' - (52 - '0')) - reach(ascii, 'A') * (52 - '0' + 'A') -
+	       reach(ascii, 'a') * ('a' - 26 - 'A');
+}
+
+/* --- numbers --- */
+
+static inline uint64_t take_whole(const uint8_t *bytes)
+{
+	uint64_t number;
+	memcpy(&number, bytes, sizeof number);
+	return be64toh(number);
+}
+
+static inline void put_whole(uint8_t *to, uint64_t number)
+{
+	number = htobe64(number);
+	memcpy(to, &number, sizeof number);
+}
+
+/* `bytes.size` of `places` bytes, the higher ones; the others are zero. */
+static inline uint64_t take(struct slice bytes, size_t places)
+{
+	uint64_t number = 0;
+	for (size_t i = 0; i < bytes.size; i++)
+		number |= (uint64_t)bytes.data[i] << 8 * (places - 1 - i);
+	return number;
+}
+
+static inline void put(uint8_t *to, size_t count, uint64_t number, size_t places)
+{
+	for (size_t i = 0; i < count; i++)
+		to[i] = (uint8_t)(number >> 8 * (places - 1 - i));
 }
 
 /* --- encoding --- */
 
-/* At most BLOCK_BYTES. */
-static void encode_block(struct buffer *out, struct slice bytes)
+/* At most GROUP_BYTES. */
+static void encode_last(uint8_t *to, struct slice bytes)
 {
-	uint8_t padded[BLOCK_BYTES] = { 0 }, block[BLOCK_CHARACTERS];
-	memcpy(padded, bytes.data, bytes.size);
-	for (size_t group = 0; group < BLOCK_CHARACTERS / 4; group++) {
-		const uint8_t *from = padded + 3 * group;
-		uint8_t *to = block + 4 * group;
-		to[0] = from[0] >> 2;
-		to[1] = (uint8_t)((from[0] & 3) << 4 | from[1] >> 4);
-		to[2] = (uint8_t)((from[1] & 15) << 2 | from[2] >> 6);
-		to[3] = from[2] & 63;
-	}
-	characters_of_block(block);
-	size_t characters = BASE64_ENCODED_BYTES(bytes.size);
-	for (size_t i = characters - (3 - bytes.size % 3) % 3; i < characters; i++)
-		block[i] = '=';
-	buffer_append(out, slice_of(block, characters));
-	explicit_bzero(padded, sizeof padded);
-	explicit_bzero(block, sizeof block);
+	size_t size = BASE64_ENCODED_BYTES(bytes.size), padding = (3 - bytes.size % 3) % 3;
+	put(to, size - padding, characters_of(spread(take(bytes, GROUP_BYTES))), GROUP_CHARACTERS);
+	memset(to + size - padding, '=', padding);
 }
 
 bool base64_encode(struct buffer *out, struct slice bytes)
 {
-	if (BASE64_ENCODED_BYTES(bytes.size) > buffer_room(out)) {
+	size_t size = BASE64_ENCODED_BYTES(bytes.size);
+	if (size > buffer_room(out)) {
 		out->overflow = true;
 		return false;
 	}
-	while (bytes.size) {
-		size_t count = bytes.size < BLOCK_BYTES ? bytes.size : BLOCK_BYTES;
-		encode_block(out, slice_first(bytes, count));
-		bytes = slice_skip(bytes, count);
+	uint8_t *to = out->data + out->size;
+	out->size += size;
+	for (; bytes.size >= sizeof(uint64_t); bytes = slice_skip(bytes, GROUP_BYTES), to += GROUP_CHARACTERS)
+		put_whole(to, characters_of(spread(take_whole(bytes.data) >> 16)));
+	if (bytes.size > GROUP_BYTES) {
+		encode_last(to, slice_first(bytes, GROUP_BYTES));
+		bytes = slice_skip(bytes, GROUP_BYTES);
+		to += GROUP_CHARACTERS;
 	}
+	encode_last(to, bytes);
 	return true;
 }
 
@@ -96,25 +131,34 @@ static size_t padding_of(struct slice text)
 	return padding;
 }
 
-/* At most BLOCK_CHARACTERS, whole groups, the last `padding` of them padding. False: not base64. */
-static bool decode_block(struct slice text, size_t padding, uint8_t bytes[BLOCK_BYTES])
+/* Answers false and appends nothing where there is no room. */
+static inline bool decode_group(struct buffer *out, uint64_t characters, uint64_t *wrong)
 {
-	uint8_t block[BLOCK_CHARACTERS];
-	size_t characters = text.size - padding;
-	memset(block, 'A', sizeof block);
-	memcpy(block, text.data, characters);
-	bool wrong = values_of_block(block);
-	for (size_t group = 0; group < BLOCK_CHARACTERS / 4; group++) {
-		const uint8_t *from = block + 4 * group;
-		uint8_t *to = bytes + 3 * group;
-		to[0] = (uint8_t)(from[0] << 2 | from[1] >> 4);
-		to[1] = (uint8_t)(from[1] << 4 | from[2] >> 2);
-		to[2] = (uint8_t)(from[2] << 6 | from[3]);
-	}
-	/* The bits of the last character that no byte has must be zero. */
-	uint8_t unused = padding == 2 ? block[characters - 1] & 15 : padding == 1 ? block[characters - 1] & 3 : 0;
-	explicit_bzero(block, sizeof block);
-	return !wrong && unused == 0;
+	uint64_t bytes = gather(values_of(characters, wrong));
+	uint8_t *to = out->data + out->size;
+	if (buffer_room(out) >= sizeof bytes)
+		put_whole(to, bytes << 16); /* two zeros more, which the next ones overwrite */
+	else if (buffer_room(out) >= GROUP_BYTES)
+		put(to, GROUP_BYTES, bytes, GROUP_BYTES);
+	else
+		return false;
+	out->size += GROUP_BYTES;
+	return true;
+}
+
+/* Characters that are not there count as 'A', which stands for zero: so must the bits that no byte has. */
+static bool decode_last(struct buffer *out, struct slice text, uint64_t *wrong)
+{
+	size_t padding = padding_of(text), given = text.size - padding, count = text.size / 4 * 3 - padding;
+	uint64_t missing = ~UINT64_C(0) >> 8 * (given - 1) >> 8;
+	uint64_t characters = take(slice_first(text, given), GROUP_CHARACTERS) | (EACH('A') & missing);
+	uint64_t bytes = gather(values_of(characters, wrong));
+	*wrong |= bytes & ((UINT64_C(1) << 8 * (GROUP_BYTES - count)) - 1);
+	if (count > buffer_room(out))
+		return false;
+	put(out->data + out->size, count, bytes, GROUP_BYTES);
+	out->size += count;
+	return true;
 }
 
 static enum base64_status take_back(struct buffer *out, size_t size, enum base64_status status)
@@ -126,20 +170,17 @@ static enum base64_status take_back(struct buffer *out, size_t size, enum base64
 
 enum base64_status base64_decode(struct buffer *out, struct slice text)
 {
+	size_t start = out->size;
+	uint64_t wrong = 0;
+	bool fits = true;
 	if (text.size % 4)
 		return BASE64_MALFORMED;
-	size_t start = out->size;
-	enum base64_status status = BASE64_OK;
-	uint8_t bytes[BLOCK_BYTES];
-	while (text.size && status == BASE64_OK) {
-		size_t count = text.size < BLOCK_CHARACTERS ? text.size : BLOCK_CHARACTERS;
-		size_t padding = count == text.size ? padding_of(text) : 0;
-		if (!decode_block(slice_first(text, count), padding, bytes))
-			status = BASE64_MALFORMED;
-		else if (!buffer_append(out, slice_of(bytes, count / 4 * 3 - padding)))
-			status = BASE64_TOO_LONG;
-		text = slice_skip(text, count);
-	}
-	explicit_bzero(bytes, sizeof bytes);
-	return status == BASE64_OK ? BASE64_OK : take_back(out, start, status);
+	for (; fits && text.size > GROUP_CHARACTERS; text = slice_skip(text, GROUP_CHARACTERS))
+		fits = decode_group(out, take_whole(text.data), &wrong);
+	if (fits && text.size)
+		fits = decode_last(out, text, &wrong);
+	if (fits && !wrong)
+		return BASE64_OK;
+	out->overflow = out->overflow || !fits;
+	return take_back(out, start, wrong ? BASE64_MALFORMED : BASE64_TOO_LONG);
 }

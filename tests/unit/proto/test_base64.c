@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -74,6 +75,34 @@ static void only_the_canonical_form_is_right(void **state)
 	assert_int_equal(base64_decode(&out, SLICE_LITERAL("Zm\0v")), BASE64_MALFORMED);
 }
 
+/* Every byte at every place of a line that is long enough for all ways of working on it, looked up in the alphabet. */
+static void each_character_has_one_value(void **state)
+{
+	(void)state;
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (size_t at = 0; at < 20; at++)
+		for (unsigned byte = 0; byte < 256; byte++) {
+			uint8_t text[20], bytes[15], again[20];
+			struct buffer decoded, encoded;
+			const char *found = byte ? strchr(alphabet, (int)byte) : NULL;
+			memset(text, 'A', sizeof text);
+			text[at] = (uint8_t)byte;
+			buffer_init(&decoded, bytes, sizeof bytes);
+			buffer_init(&encoded, again, sizeof again);
+			bool is_padding = byte == '=' && at == 19;
+			assert_int_equal(base64_decode(&decoded, slice_of(text, sizeof text)),
+					 found || is_padding ? BASE64_OK : BASE64_MALFORMED);
+			assert_int_equal(decoded.size, found ? 15 : is_padding ? 14 : 0);
+			if (!found)
+				continue;
+			uint32_t group =
+				(uint32_t)bytes[at / 4 * 3] << 16 | bytes[at / 4 * 3 + 1] << 8 | bytes[at / 4 * 3 + 2];
+			assert_int_equal(group, (uint32_t)(found - alphabet) << 6 * (3 - at % 4));
+			assert_true(base64_encode(&encoded, buffer_slice(&decoded)));
+			assert_memory_equal(again, text, sizeof text);
+		}
+}
+
 static void there_and_back(void **state)
 {
 	(void)state;
@@ -107,6 +136,15 @@ static void what_does_not_fit_is_not_there(void **state)
 	assert_int_equal(base64_decode(&out, SLICE_LITERAL("Zm9vYg==")), BASE64_TOO_LONG);
 	assert_int_equal(out.size, 2);
 	assert_memory_equal(storage, "xx\0\0\0", 5);
+	/* Right or wrong: told for what is there, up to where it ends to fit. */
+	buffer_init(&out, storage, 5);
+	assert_int_equal(base64_decode(&out, SLICE_LITERAL("Zm9vYmFyZm9v")), BASE64_TOO_LONG);
+	assert_true(out.size == 0 && out.overflow);
+	buffer_init(&out, storage, 7);
+	assert_int_equal(base64_decode(&out, SLICE_LITERAL("Zm9vYmFyZm9v")), BASE64_TOO_LONG);
+	assert_memory_equal(storage, "\0\0\0\0\0\0", 6);
+	buffer_init(&out, storage, 7);
+	assert_int_equal(base64_decode(&out, SLICE_LITERAL("Zm9vY!FyZm9v")), BASE64_MALFORMED);
 }
 
 int main(void)
@@ -114,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_of_the_rfc),
 		cmocka_unit_test(only_the_canonical_form_is_right),
+		cmocka_unit_test(each_character_has_one_value),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(what_does_not_fit_is_not_there),
 	};
