@@ -168,7 +168,7 @@ static enum sasl_status respond(struct sasl_exchange *exchange, struct slice enc
 		status = SASL_TOO_LONG;
 	else if (decoded == BASE64_OK)
 		status = mechanism_of(exchange->mechanism)->respond(exchange, buffer_slice(&response));
-	explicit_bzero(scratch, sizeof scratch);
+	explicit_bzero(scratch, response.size);
 
 	if (status != SASL_CHALLENGE)
 		return status;
@@ -191,6 +191,13 @@ enum sasl_status sasl_start(struct sasl_exchange *exchange, unsigned mechanism, 
 	if (slice_equal(*initial, SLICE_LITERAL("=")))
 		return respond(exchange, SLICE_LITERAL(""), out);
 	return respond(exchange, *initial, out);
+}
+
+void sasl_wipe(struct sasl_exchange *exchange)
+{
+	explicit_bzero(exchange->name, exchange->name_size);
+	explicit_bzero(exchange->password, exchange->password_size);
+	exchange->name_size = exchange->password_size = 0;
 }
 
 enum sasl_status sasl_step(struct sasl_exchange *exchange, struct slice line, struct buffer *out)

@@ -59,6 +59,9 @@ enum sasl_status {
 	SASL_DENIED, /* asks to act for somebody else (an authorization identity): as a wrong password, 535 5.7.8 */
 };
 
+/* Wipes what it holds of the client. The response is the shell's. */
+void sasl_wipe(struct sasl_exchange *exchange);
+
 /* 0 for an unknown name; names compare without case. */
 unsigned sasl_mechanism_find(struct slice name);
 

@@ -14,7 +14,6 @@
 
 /* A sign-in that is going on; pooled, wiped when it ends. */
 struct session_sign_in {
-	struct sasl_exchange exchange;
 	struct sign_in_facts facts;
 	struct sign_in_request request;
 	struct sign_in_backend *backend; /* that has had a step; NULL: none */
@@ -26,6 +25,7 @@ struct session_sign_in {
 	uint8_t *challenge; /* that waits with its outcome, malloc'ed; NULL: none */
 	size_t challenge_size;
 	struct session *session;
+	struct sasl_exchange exchange; /* the last: of its name and password there is as much as their sizes say */
 };
 
 /* The From field of a message that comes in; pooled. */

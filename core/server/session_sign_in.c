@@ -27,7 +27,7 @@ enum smtp_action session_begin_sign_in(struct session *session, struct slice lin
 	ASSERT(!session->sign_in);
 	struct session_sign_in *sign_in = pool_take(&worker->exchanges);
 	if (sign_in) {
-		memset(sign_in, 0, sizeof *sign_in);
+		memset(sign_in, 0, offsetof(struct session_sign_in, exchange.name));
 		sign_in->session = session;
 		sign_in->facts = (struct sign_in_facts){
 			.client = session->peer,
@@ -286,7 +286,7 @@ void session_release_sign_in(struct session *session)
 	session_forget_delay(session);
 	if (sign_in->backend)
 		sign_in_end(sign_in->backend, &sign_in->request);
-	secret_wipe(&sign_in->exchange, sizeof sign_in->exchange);
+	sasl_wipe(&sign_in->exchange);
 	pool_give(&session->worker->exchanges, sign_in);
 	session->sign_in = NULL;
 }
