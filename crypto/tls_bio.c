@@ -17,6 +17,7 @@ static int window_read(BIO *bio, char *to, int capacity)
 	}
 	size_t size = input->size < (size_t)capacity ? input->size : (size_t)capacity;
 	memcpy(to, input->data, size);
+	session->record_at = to;
 	*input = slice_skip(*input, size);
 	return (int)size;
 }

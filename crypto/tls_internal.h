@@ -68,6 +68,7 @@ struct tls_session {
 	struct tls_window *window;  /* NULL outside calls */
 	bool has_secrets;           /* server: what is read may be a password */
 	size_t record_bytes;        /* of the record that is being read, so far */
+	const void *record_at;      /* where the newest of them went */
 	char *host_name;            /* client: whom it talks to; NULL where that does not matter */
 	const char *objection;      /* client: why the server's certificate was refused, or NULL */
 	struct error *failure;      /* made when something fails */

@@ -166,18 +166,23 @@ void tls_session_end_secrets(struct tls_session *session)
 }
 
 /* A record is decrypted in its buffer, which is then freed as it is. What is allocated next of that size is that buffer, so it is
- * wiped as ours. How much larger than the record it was is not known to the byte. */
-static void wipe_freed_record(size_t record_bytes)
+ * wiped as ours. How much larger than the record it was is for BoringSSL to say: sizes are tried, what it mostly is first,
+ * until one is where the record was. */
+static void wipe_freed_record(const struct tls_session *session)
 {
-	enum { PIECES = 3, STEP_BYTES = 16 };
+	static const uint8_t larger[] = { 7, 0, 16, 32 };
+	enum { PIECES = sizeof larger };
 	void *pieces[PIECES];
-	for (size_t i = 0; i < PIECES; i++) {
-		pieces[i] = malloc(record_bytes + i * STEP_BYTES);
-		if (pieces[i])
-			secret_wipe(pieces[i], record_bytes);
+	size_t count = 0;
+	for (bool found = false; count < PIECES && !found; count++) {
+		size_t size = session->record_bytes + larger[count];
+		pieces[count] = malloc(size);
+		found = (uintptr_t)session->record_at - (uintptr_t)pieces[count] < size;
+		if (pieces[count])
+			secret_wipe(pieces[count], session->record_bytes);
 	}
-	for (size_t i = 0; i < PIECES; i++)
-		free(pieces[i]);
+	while (count > 0)
+		free(pieces[--count]);
 }
 
 enum tls_status tls_read(struct tls_session *session, struct tls_window *window, uint8_t *to, size_t capacity,
@@ -197,7 +202,7 @@ enum tls_status tls_read(struct tls_session *session, struct tls_window *window,
 	if (SSL_pending(session->library) > 0)
 		return status;
 	if (session->has_secrets)
-		wipe_freed_record(session->record_bytes);
+		wipe_freed_record(session);
 	session->record_bytes = 0;
 	return status;
 }
