@@ -31,8 +31,10 @@ struct conversation {
 	uint8_t stage;     /* enum stage */
 	const char *wrong; /* why the keys are nobody's; NULL: they are the user's */
 	const char *bound; /* the name of the binding; NULL: none */
-	uint64_t version;  /* of the record that the keys are from */
-	uint64_t seen;     /* what was there when they were looked up */
+	size_t binding_size;
+	uint8_t binding[TLS_BINDING_MOST_BYTES];
+	uint64_t version; /* of the record that the keys are from */
+	uint64_t seen;    /* what was there when they were looked up */
 	struct scram_keys keys;
 	struct scram_exchange exchange;
 };
@@ -62,23 +64,12 @@ static const struct binding *find_binding(struct slice name)
 	return NULL;
 }
 
-/* Empty: the session has none of this name. */
-static struct slice read_binding(const struct tls_session *tls, struct slice name,
-				 uint8_t storage[TLS_BINDING_MOST_BYTES])
-{
-	const struct binding *binding = find_binding(name);
-	size_t size = 0;
-	if (!binding || !tls || !tls_session_binding(tls, binding->kind, storage, &size))
-		size = 0;
-	return slice_of(storage, size);
-}
-
-/* What is wrong with what the client says of the channel; NULL: nothing (RFC 5802 §6). */
+/* What is wrong with what the client says of the channel; NULL: nothing (RFC 5802 §6). The binding is asked for once, as TLS
+ * has to compute it. */
 static const char *check_flag(const struct sign_in_request *request, struct conversation *conversation)
 {
 	const struct sign_in_facts *facts = request->facts;
 	const struct scram_exchange *exchange = &conversation->exchange;
-	uint8_t storage[TLS_BINDING_MOST_BYTES];
 	bool is_plus = request->mechanism == SASL_SCRAM_SHA_256_PLUS;
 	if (is_plus != (exchange->flag == SCRAM_FLAG_BOUND))
 		return is_plus ? "the client does not bind, which -PLUS is for"
@@ -91,7 +82,8 @@ static const char *check_flag(const struct sign_in_request *request, struct conv
 	if (!binding)
 		return "a channel binding that is not known";
 	conversation->bound = binding->name;
-	if (read_binding(facts->tls, exchange->binding, storage).size == 0)
+	if (!facts->tls ||
+	    !tls_session_binding(facts->tls, binding->kind, conversation->binding, &conversation->binding_size))
 		return "this TLS session has no such channel binding";
 	return NULL;
 }
@@ -167,10 +159,8 @@ static enum sign_in_outcome answer_first(struct sign_in_scram *scram, struct con
 static enum sign_in_outcome answer_proof(struct conversation *conversation, struct sign_in_request *request)
 {
 	struct scram_exchange *exchange = &conversation->exchange;
-	uint8_t storage[TLS_BINDING_MOST_BYTES], proof[SCRAM_PROOF_BYTES], signature[SCRAM_PROOF_BYTES];
-	struct slice binding = SLICE_LITERAL("");
-	if (conversation->bound)
-		binding = read_binding(request->facts->tls, exchange->binding, storage);
+	uint8_t proof[SCRAM_PROOF_BYTES], signature[SCRAM_PROOF_BYTES];
+	struct slice binding = slice_of(conversation->binding, conversation->binding_size);
 	switch (scram_server_final(exchange, request->response, binding, proof)) {
 	case SCRAM_OK:
 		break;
@@ -233,6 +223,7 @@ static bool step(struct sign_in_backend *backend, struct sign_in_request *reques
 			return true;
 		conversation->stage = STAGE_FIRST;
 		conversation->bound = NULL;
+		conversation->binding_size = 0;
 	}
 	switch ((enum stage)conversation->stage) {
 	case STAGE_FIRST:
