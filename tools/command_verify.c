@@ -63,6 +63,8 @@ static const char *missing(const struct verify *at, const struct check *check)
 {
 	if ((check->needs & NEEDS_LOGIN) && !at->request->user)
 		return "there is no login; give --user";
+	if ((check->needs & NEEDS_LOGIN) && !verify_has_login(at))
+		return "by the configuration nobody signs in with a password here";
 	if ((check->needs & NEEDS_RECIPIENT) && !verify_recipient(at))
 		return "no recipient takes mail; give --recipient, or --user with an address";
 	return NULL;

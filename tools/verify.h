@@ -71,6 +71,7 @@ struct verify {
 	char where[VERIFY_WHERE_BYTES];
 	bool proxied;     /* this machine may say whose connection it is */
 	bool turned_away; /* the greeting was a refusal */
+	int64_t paced_ms; /* when the connections so far would have come at the limit's rate */
 	/* The row of the table. */
 	const char *check;
 };
@@ -96,6 +97,18 @@ void verify_take_reply(const struct probe *probe, bool came, const struct error 
 
 /* Says a command and takes the reply. */
 void verify_ask(struct probe *probe, const char *command, struct verify_reply *reply);
+
+/* probe_connect() no faster than the configuration lets clients come; not for whom other addresses are chosen one by one. */
+MUST_USE bool verify_connect(struct verify *at, struct probe *probe, const struct probe_target *target,
+			     struct error *error);
+
+/* How many connections the configuration lets a client have, up to `most`. */
+size_t verify_connections(const struct verify *at, size_t most);
+
+/* Is there a login, and by the configuration a mechanism that it is good for? */
+bool verify_has_login(const struct verify *at);
+
+int64_t verify_now_ms(void); /* of a clock that is never set */
 
 /* Connects, greets, starts TLS where the target has it, and signs in where `sign_in` and there is a login. False: told as a failure
  * of `what`. */

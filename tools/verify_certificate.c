@@ -39,7 +39,7 @@ static bool fetch(struct verify *at, const struct wish *wish, struct buffer *pem
 	target.context = tls_client_context_create(&settings, error);
 	if (!target.context)
 		return false;
-	if (probe_connect(&probe, &target, error)) {
+	if (verify_connect(at, &probe, &target, error)) {
 		done = probe_introduce(&probe, error);
 		if (done && !tls_session_peer_certificates(probe.tls, pem))
 			done = error_set(error, "no certificate was sent");
@@ -85,13 +85,22 @@ static const char *roots_of(const struct verify *at)
 	return access(CERTIFICATE_SYSTEM_ROOTS, R_OK) == 0 ? CERTIFICATE_SYSTEM_ROOTS : NULL;
 }
 
+static bool is_about_cas(const char *finding)
+{
+	return strcmp(finding, "private-ca") == 0 || strcmp(finding, "self-signed") == 0 ||
+	       strcmp(finding, "incomplete-chain") == 0;
+}
+
 static void tell_findings(struct verify *at, const struct verify_case *what)
 {
 	bool refused = certificate_worst(&judged) == CERTIFICATE_FAULT;
 	for (size_t i = 0; i < judged.count; i++)
 		if (!refused || judged.findings[i].severity == CERTIFICATE_FAULT)
-			verify_tell(at, refused ? VERIFY_FAILED : VERIFY_PASSED, what, "%s: %s",
-				    judged.findings[i].name, judged.findings[i].text);
+			verify_tell(at, refused ? VERIFY_FAILED : VERIFY_PASSED, what, "%s: %s%s",
+				    judged.findings[i].name, judged.findings[i].text,
+				    at->request->ca || !is_about_cas(judged.findings[i].name)
+					    ? ""
+					    : "; --ca FILE says which CAs clients know");
 	if (judged.count == 0)
 		verify_tell(at, VERIFY_PASSED, what, "%s, %s, %lld days left", judged.subject, judged.key,
 			    (long long)judged.days_left);

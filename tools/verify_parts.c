@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/sasl.h"
 #include "tools/verify.h"
@@ -87,11 +88,64 @@ bool verify_log_in(struct verify *at, struct probe *probe, unsigned mechanism, s
 	return reply.code == 235 || error_set(error, "signing in as %s: %s", at->request->user, reply.text);
 }
 
+int64_t verify_now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int64_t ms)
+{
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	while (ms > 0 && nanosleep(&left, &left) != 0)
+		continue;
+}
+
+/* Some of what may come at once is left to others, who come from this machine too. */
+static void pace(struct verify *at, const struct config_connect *connect)
+{
+	int64_t each_ms = (int64_t)(connect->rate_ms / connect->rate) + 1, now_ms = verify_now_ms();
+	int64_t at_once = connect->rate - connect->rate / 4;
+	if (at->paced_ms < now_ms)
+		at->paced_ms = now_ms;
+	sleep_ms(at->paced_ms - now_ms - (at_once - 1) * each_ms);
+	at->paced_ms += each_ms;
+}
+
+bool verify_connect(struct verify *at, struct probe *probe, const struct probe_target *target, struct error *error)
+{
+	enum { FEW = 4, LEAVING_MS = 50 };
+	const struct config_connect *connect = at->server ? &at->server->connect : NULL;
+	if (connect && connect->rate)
+		pace(at, connect);
+	/* The one before has been closed, and the server is about to notice. */
+	if (verify_connections(at, FEW) < FEW)
+		sleep_ms(LEAVING_MS);
+	return probe_connect(probe, target, error);
+}
+
+size_t verify_connections(const struct verify *at, size_t most)
+{
+	const struct config_connect *connect = at->server ? &at->server->connect : NULL;
+	if (connect && connect->per_address && connect->per_address < most)
+		most = connect->per_address;
+	if (connect && connect->per_network && connect->per_network < most)
+		most = connect->per_network;
+	return most;
+}
+
+bool verify_has_login(const struct verify *at)
+{
+	unsigned mechanisms = at->server ? at->server->mechanisms : ~0u;
+	return at->request->user && (mechanisms & (SASL_SCRAM_SHA_256 | SASL_WITH_PASSWORD));
+}
+
 bool verify_begin(struct verify *at, struct probe *probe, const struct probe_target *target, bool with_login,
 		  const struct verify_case *what)
 {
 	struct error error = { "" };
-	if (!probe_connect(probe, target, &error)) {
+	if (!verify_connect(at, probe, target, &error)) {
 		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
 		return false;
 	}

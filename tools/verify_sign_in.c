@@ -185,7 +185,7 @@ static void say_message(struct verify *at, struct probe *probe, const char *word
 	char text[VERIFY_TEXT_BYTES];
 	struct verify_reply reply;
 	struct error error;
-	const char *user = at->request->user;
+	const char *user = verify_has_login(at) ? at->request->user : NULL;
 	snprintf(text, sizeof text, "MAIL FROM:<%.250s>", user && strchr(user, '@') ? user : "");
 	verify_ask(probe, text, &reply);
 	snprintf(text, sizeof text, "RCPT TO:<%.250s>", verify_recipient(at));
@@ -210,7 +210,7 @@ static bool speak(struct verify *at, const struct probe_target *target, const ch
 	if (!verify_begin(at, &probe, target, false, what))
 		return false;
 	unsigned shows = probe.reply.mechanisms & SASL_PLAIN;
-	bool ready = !at->request->user || verify_log_in(at, &probe, shows, &error);
+	bool ready = !verify_has_login(at) || verify_log_in(at, &probe, shows, &error);
 	if (!ready)
 		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
 	else
@@ -241,8 +241,9 @@ static bool capture_session(struct verify *at, struct buffer *wire, const char *
 void verify_wire(struct verify *at)
 {
 	struct verify_case what = {
-		at->request->user ? "signing in and speaking through a proxy that keeps all bytes, and searching them"
-				  : "speaking through a proxy that keeps all bytes, and searching them",
+		verify_has_login(at)
+			? "signing in and speaking through a proxy that keeps all bytes, and searching them"
+			: "speaking through a proxy that keeps all bytes, and searching them",
 		"neither the password nor anything that is said after the handshake can be read", "RFC 8314 §3"
 	};
 	char word[21];

@@ -16,7 +16,7 @@ static bool take_greeting(struct verify *at, const struct verify_case *what, str
 {
 	struct probe probe;
 	struct error error = { "" };
-	if (!probe_connect(&probe, &at->target, &error)) {
+	if (!verify_connect(at, &probe, &at->target, &error)) {
 		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
 		return false;
 	}
@@ -70,7 +70,7 @@ static bool try_hello(struct verify *at, const struct verify_hello *hello, struc
 	struct error error = { "" };
 	struct verify_reply reply = { .code = 220 };
 	target.security = PROBE_PLAIN;
-	if (!probe_connect(&probe, &target, &error)) {
+	if (!verify_connect(at, &probe, &target, &error)) {
 		verify_tell(at, VERIFY_FAILED, what, "%s", error.text);
 		return false;
 	}
@@ -106,7 +106,7 @@ static void expect_no_session(struct verify *at, const struct tls_client_setting
 	struct probe probe;
 	struct probe_target target = at->target;
 	target.context = tls_client_context_create(settings, &error);
-	if (target.context && probe_connect(&probe, &target, &error)) {
+	if (target.context && verify_connect(at, &probe, &target, &error)) {
 		bool came = probe_introduce(&probe, &error);
 		verify_tell(at, came ? VERIFY_FAILED : VERIFY_PASSED, what, "%s", came ? "accepted" : error.text);
 		probe_close(&probe);
