@@ -5,6 +5,8 @@
  * Nonces are random and 192 bits long, so workers need not agree on anything. The period is a ticket's
  * lifetime; its key comes from the secret by BLAKE2b (crypto_kdf); keys of the present and the last one are at hand, so a ticket is good
  * for its lifetime at least. A ticket of another period, another secret, or another make is ignored: the client gets a full handshake.
+ * So it does when the clock has been set back and its ticket is from the future, which BoringSSL looks at; whatever the clock says, new
+ * tickets are good by it. Nodes whose clocks differ by a second ignore each other's for a second.
  *
  * This is the one place under the loop that asks for the time itself: BoringSSL has no way to pass it through. */
 #include "crypto/tls_internal.h"

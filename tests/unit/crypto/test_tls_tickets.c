@@ -8,22 +8,31 @@
 
 #include <cmocka.h>
 
+#include "crypto/tls_internal.h"
 #include "tests/unit/crypto/tls_pair.h"
 
-enum { SECONDS_PER_DAY = 24 * 60 * 60 };
+enum { SECONDS_PER_DAY = 24 * 60 * 60, DAYS_PER_YEAR = 365 };
 
 static const uint16_t versions[] = { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 static struct pair pair;
 static int days_passed;
+static int seconds_passed; /* beside those days */
 
 time_t time(time_t *at)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	now.tv_sec += days_passed * SECONDS_PER_DAY;
+	now.tv_sec += (time_t)days_passed * SECONDS_PER_DAY + seconds_passed;
 	if (at)
 		*at = now.tv_sec;
 	return now.tv_sec;
+}
+
+/* For the servers that are made to ask it: the client's clock goes right. */
+static void tell_time(const SSL *ssl, struct timeval *now)
+{
+	(void)ssl;
+	*now = (struct timeval){ .tv_sec = time(NULL) };
 }
 
 /* Connects, takes in tickets, checks that both ends agree whether it was a resumption, and says so. */
@@ -105,6 +114,49 @@ static void clients_that_do_not_want_tickets_ignore_them(void **state)
 	tls_context_destroy(server);
 }
 
+/* The machine's clock is set: nobody's handshake fails, and tickets that are made from then on are good. */
+static void set_clock(struct tls_context *client, struct tls_context *server, int days, int seconds, bool resumed)
+{
+	days_passed = days;
+	seconds_passed = seconds;
+	assert_int_equal(resumes(client, server, "localhost"), resumed);
+	for (int i = 0; i < 3; i++)
+		assert_true(resumes(client, server, "localhost"));
+}
+
+static void the_clock_may_be_set(void **state)
+{
+	(void)state;
+	static const int hour = 60 * 60, second = 1;
+	for (size_t v = 0; v < 2; v++) {
+		struct tls_context *server = make_server(0, 1), *client = make_client(versions[v], NULL, true);
+		SSL_CTX_set_current_time_cb(server->own.library, tell_time);
+		set_clock(client, server, 0, 0, false);
+		/* A little ahead it is still good, and put right again its tickets are from the future: they are for nothing. */
+		set_clock(client, server, 0, second, true);
+		set_clock(client, server, 0, -second, false);
+		set_clock(client, server, 0, 0, true);
+		set_clock(client, server, 0, -hour, false);
+		set_clock(client, server, 0, 0, true);
+		/* As far as clocks go wrong: to where it began, and a life ahead. */
+		set_clock(client, server, -30 * DAYS_PER_YEAR, 0, false);
+		set_clock(client, server, 0, 0, false);
+		set_clock(client, server, 80 * DAYS_PER_YEAR, 0, false);
+		set_clock(client, server, 0, 0, false);
+		days_passed = 0;
+		set_clock(client, server, -(int)(time(NULL) / SECONDS_PER_DAY), 0, false);
+		set_clock(client, server, 0, 0, false);
+		/* Another node may not be as late as this one. */
+		struct tls_context *other = make_server(0, 1);
+		SSL_CTX_set_current_time_cb(other->own.library, tell_time);
+		set_clock(client, other, 0, -5 * second, false);
+		set_clock(client, server, 0, 0, true);
+		tls_context_destroy(other);
+		tls_context_destroy(client);
+		tls_context_destroy(server);
+	}
+}
+
 /* BoringSSL has its own clock, which stands still here: the refusal below is ours. */
 static void tickets_last_until_the_end_of_the_next_day(void **state)
 {
@@ -139,6 +191,7 @@ int main(void)
 		cmocka_unit_test(a_ticket_is_for_its_host_only),
 		cmocka_unit_test(names_resume_too),
 		cmocka_unit_test(clients_that_do_not_want_tickets_ignore_them),
+		cmocka_unit_test(the_clock_may_be_set),
 		cmocka_unit_test(tickets_last_until_the_end_of_the_next_day),
 	};
 	return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
