@@ -20,13 +20,12 @@ struct workers {
 	size_t count;
 };
 
-/* False after telling why. */
-static bool find_workers(struct workers *workers, const struct config *config, const char *command)
+static bool find_workers(struct workers *workers, const struct config *config, struct error *error)
 {
 	workers->folder = command_data_path(config, "lanes");
 	if (!workers->folder)
-		fprintf(stderr, "postern %s: out of memory\n", command);
-	return workers->folder && lanes_find(workers->folder, workers->lanes, &workers->count);
+		return error_set(error, "out of memory");
+	return lanes_find(workers->folder, workers->lanes, &workers->count); /* it tells by itself */
 }
 
 static json_t *ask_worker(const char *directory, const json_t *request, enum control_client_status *status,
@@ -62,25 +61,30 @@ static json_t *ask_one_of(const struct workers *workers, const json_t *request, 
 	return NULL;
 }
 
-json_t *ask_workers(const struct config *config, const char *command, json_t *request)
+json_t *ask_workers_quietly(const struct config *config, json_t *request, struct error *error)
 {
-	struct error error = { "" };
 	struct workers workers;
 	enum control_client_status status = CONTROL_CLIENT_DEAD;
 	json_t *answer = NULL;
-	bool found = find_workers(&workers, config, command);
+	bool found = find_workers(&workers, config, error);
 	for (int waited_ms = 0; found && status == CONTROL_CLIENT_DEAD && waited_ms < PATIENCE_MS;
 	     waited_ms += AGAIN_MS) {
 		if (waited_ms)
 			usleep(AGAIN_MS * 1000);
-		answer = ask_one_of(&workers, request, &status, &error);
+		answer = ask_one_of(&workers, request, &status, error);
 	}
 	if (found && status != CONTROL_CLIENT_OK)
-		fprintf(stderr, "postern %s: no server runs in %s; is it that of another configuration?\n", command,
-			config->data);
-	else if (found && !answer)
-		fprintf(stderr, "postern %s: %s\n", command, error.text);
+		error_set(error, "no server runs in %s; is it that of another configuration?", config->data);
 	json_decref(request);
 	free(workers.folder);
+	return answer;
+}
+
+json_t *ask_workers(const struct config *config, const char *command, json_t *request)
+{
+	struct error error = { "" };
+	json_t *answer = ask_workers_quietly(config, request, &error);
+	if (!answer && error.text[0])
+		fprintf(stderr, "postern %s: %s\n", command, error.text);
 	return answer;
 }

@@ -265,6 +265,8 @@ static int verify_config(struct verify *at)
 	snprintf(at->where, sizeof at->where, "%.120s", config->file);
 	at->check = "configuration";
 	verify_configuration(at);
+	at->check = "running";
+	verify_running(at);
 	for (size_t i = 0; i < config->server_count; i++) {
 		if (at->request->server && strcmp(at->request->server, config->servers[i].name) != 0)
 			continue;

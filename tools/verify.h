@@ -138,6 +138,7 @@ const char *verify_recipient(const struct verify *at);
 
 /* --- the checks --- */
 void verify_configuration(struct verify *at);
+void verify_running(struct verify *at);
 void verify_relay_rules(struct verify *at);
 void verify_guessing(struct verify *at);
 void verify_greeting(struct verify *at);

@@ -13,6 +13,7 @@ struct edges {
 	size_t unreached; /* addresses that nobody here can come from */
 	size_t left_out;  /* that are too many */
 	size_t in_lists;  /* prefixes for which others stand */
+	size_t names;     /* rules that hold names */
 };
 
 /* --- which addresses --- */
@@ -96,7 +97,9 @@ static void add_list(const struct verify *at, struct edges *edges, const char *p
 static void add_rules(const struct verify *at, struct edges *edges, const struct config_rules *rules)
 {
 	for (size_t i = 0; i < rules->count; i++)
-		if (!rules->list[i].what.is_name)
+		if (rules->list[i].what.is_name)
+			edges->names++;
+		else
 			add_prefix(at, edges, &rules->list[i].what.prefix);
 	for (size_t i = 0; i < rules->file_count; i++)
 		add_list(at, edges, rules->files[i].path);
@@ -184,6 +187,10 @@ void verify_rule_edges(struct verify *at)
 			    edges.unreached);
 	if (edges.left_out)
 		verify_tell(at, VERIFY_NOT_TRIED, &what, "%zu addresses: %d others were", edges.left_out, EDGES_MOST);
+	if (edges.names)
+		verify_tell(at, VERIFY_NOT_TRIED, &what,
+			    "%zu rules for names: nobody here has them; `postern explain --name` judges them",
+			    edges.names);
 	if (edges.in_lists)
 		verify_tell(at, VERIFY_NOT_TRIED, &what, "%zu more prefixes of list files: of each file %d are tried",
 			    edges.in_lists, LIST_PREFIXES);

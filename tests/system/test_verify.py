@@ -47,7 +47,8 @@ RULES = """
 ALL = {
     "greeting", "auth-in-clear", "tls-required", "starttls-injection", "tls-floor", "tls-ciphers", "tls-strength",
     "certificate", "certificate-served", "wire", "mechanisms", "sign-in", "wrong-password", "relay-outside",
-    "relay-inside", "rule-edges", "command-ends", "smuggling", "configuration", "relay-rules", "guessing",
+    "relay-inside", "rule-edges", "command-ends", "smuggling", "configuration", "running", "relay-rules",
+    "guessing",
 }
 
 

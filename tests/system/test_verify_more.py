@@ -244,11 +244,32 @@ def test_a_server_that_takes_mail_in_the_clear_against_its_file_fails(make_serve
     assert re.search(r"tls \{ require \} \(.*postern.conf:\d+\)", told["rule"])
 
 
+def test_a_listener_that_is_in_the_file_alone_or_not_there_fails(make_server):
+    server = make_server()
+    server.start()
+    said = server.config.read_text()
+    port, = postern.free_ports(1)
+    more = server.folder / "more.conf"
+    more.write_text(said.replace(f'"127.0.0.1:{server.tls} tls"', f'"127.0.0.1:{server.tls} tls", "127.0.0.1:{port} tls"'))
+    report = verify(server.folder, "-c", more, "--ca", server.ca)
+    assert checks(report, "failed") == {"running", "greeting"}
+    # What the file has taken away is served on: no session that follows the file would see it.
+    more.write_text(said.replace(f', "127.0.0.1:{server.tls} tls"', ""))
+    report = verify(server.folder, "-c", more, "--ca", server.ca)
+    assert checks(report, "failed") == {"running"}
+    assert f"listens at 127.0.0.1:{server.starttls} starttls, 127.0.0.1:{server.tls} tls; the file says" in str(
+        lines(report, "running")
+    )
+    more.write_text(said.replace("server test", "server other"))
+    told = {line["happened"] for line in lines(verify(server.folder, "-c", more, "--ca", server.ca), "running")}
+    assert told == {"server other does not run", "server test runs, and is not in the file"}
+
+
 def test_a_paused_server_fails(make_server):
     server = make_server().start()
     assert server.run("server", "pause", "test").returncode == 0
     report = verify_server(server)
-    assert checks(report, "failed") == {"greeting"} and "421" in lines(report, "greeting")[0]["happened"]
+    assert checks(report, "failed") == {"greeting", "running"} and "421" in lines(report, "greeting")[0]["happened"]
 
 
 # --- somebody else's ---
