@@ -32,6 +32,16 @@ static const struct row {
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+const char *user_mechanisms_lack(const struct user_record *record, unsigned mechanism)
+{
+	if (record->disabled)
+		return "the user is disabled";
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].mechanisms & mechanism)
+			return rows[i].lacks(record);
+	return NULL;
+}
+
 static bool is_offered(const struct config *config, unsigned mechanisms)
 {
 	for (size_t i = 0; i < config->server_count; i++)
@@ -44,9 +54,7 @@ static bool is_offered(const struct config *config, unsigned mechanisms)
 static const char *why_not(const struct config *config, const struct user_record *record, const struct row *row,
 			   unsigned mechanisms)
 {
-	const char *lack = row->lacks(record);
-	if (record->disabled)
-		return "the user is disabled";
+	const char *lack = user_mechanisms_lack(record, row->mechanisms);
 	return lack ? lack : is_offered(config, mechanisms) ? NULL : "no server block offers it";
 }
 

@@ -7,6 +7,9 @@
 #include "core/server/config.h"
 #include "core/users/users.h"
 
+/* Why the mechanism (one bit) is not possible with what is kept; NULL: it is, or is not known here. Static text. */
+const char *user_mechanisms_lack(const struct user_record *record, unsigned mechanism);
+
 /* A line each on standard output: the mechanisms, and whether they work or why not. */
 void user_mechanisms_print(const struct config *config, const struct user_record *record);
 

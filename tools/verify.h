@@ -133,6 +133,9 @@ void verify_judge(const struct verify *at, const struct net_address *client, str
 MUST_USE bool verify_come_as_client(struct verify *at, struct verify_guise *guise);
 MUST_USE bool verify_come_as_outsider(struct verify *at, struct verify_guise *guise);
 
+/* Is somebody an outsider by the configuration, whether he can be asked as or not? */
+bool verify_knows_outsiders(const struct verify *at);
+
 /* A recipient that takes mail, or NULL: --recipient, else --user where that is an address. */
 const char *verify_recipient(const struct verify *at);
 

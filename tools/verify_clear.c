@@ -31,22 +31,29 @@ static bool is_heard(struct probe *probe, unsigned mechanism, struct verify_repl
 
 static void try_in_clear(struct verify *at, unsigned mechanism, const char *rule)
 {
-	char tried[VERIFY_TEXT_BYTES], expected[VERIFY_TEXT_BYTES];
-	bool said = at->server && at->server->plaintext_sign_in;
-	const struct verify_case what = { tried, expected, rule };
+	char tried[VERIFY_TEXT_BYTES];
+	const struct verify_case what = { tried, "refused before anything is looked at", rule };
 	struct probe_target target;
 	struct probe probe;
 	struct verify_reply reply;
-	snprintf(tried, sizeof tried, "EHLO outside TLS, then AUTH %s%s", sasl_mechanism_name(mechanism),
-		 mechanism == SASL_PLAIN ? " with made-up words" : "");
-	snprintf(expected, sizeof expected, "AUTH is not offered, and refused before anything is looked at%s",
-		 said ? "; the configuration allows it" : "");
+	snprintf(tried, sizeof tried, "AUTH %s outside TLS%s", sasl_mechanism_name(mechanism),
+		 mechanism == SASL_PLAIN ? ", with made-up words" : "");
+	if (!connect_plainly(at, &probe, &target, &what))
+		return;
+	bool heard = is_heard(&probe, mechanism, &reply);
+	verify_tell(at, heard ? VERIFY_FAILED : VERIFY_PASSED, &what, "%s", reply.text);
+	probe_close(&probe);
+}
+
+static void look_for_offer(struct verify *at, const char *rule)
+{
+	const struct verify_case what = { "EHLO outside TLS", "AUTH is not offered", rule };
+	struct probe_target target;
+	struct probe probe;
 	if (!connect_plainly(at, &probe, &target, &what))
 		return;
 	bool offered = probe.reply.extensions & SMTP_EXTENSION_AUTH;
-	bool heard = is_heard(&probe, mechanism, &reply);
-	verify_tell(at, offered || heard ? VERIFY_FAILED : VERIFY_PASSED, &what, "AUTH is %soffered; %s",
-		    offered ? "" : "not ", reply.text);
+	verify_tell(at, offered ? VERIFY_FAILED : VERIFY_PASSED, &what, "AUTH is %soffered", offered ? "" : "not ");
 	probe_close(&probe);
 }
 
@@ -55,8 +62,11 @@ void verify_auth_in_clear(struct verify *at)
 {
 	char rule[VERIFY_TEXT_BYTES];
 	unsigned mechanisms = SASL_PLAIN | SASL_LOGIN | (at->server ? at->server->mechanisms : 0);
-	verify_rule(at, rule, "RFC 4954 §4, RFC 8314 §3.3", "auth { plaintext = no }",
+	bool said = at->server && at->server->plaintext_sign_in;
+	verify_rule(at, rule, "RFC 4954 §4, RFC 8314 §3.3",
+		    said ? "auth { plaintext = yes } says otherwise" : "auth { plaintext = no }",
 		    at->server ? at->server->auth_line : 0);
+	look_for_offer(at, rule);
 	for (unsigned left = mechanisms; left; left &= left - 1)
 		try_in_clear(at, left & -left, rule);
 }
@@ -74,16 +84,19 @@ struct said {
 static struct said ask_configuration(const struct verify *at)
 {
 	const struct config_tls *tls = &at->server->tls;
+	bool said = tls->require_line, by_passwords = !said && !at->policy->tls_required;
 	bool plain = at->target.security == PROBE_PLAIN;
 	const struct prove_clear *clear = plain ? &at->proof->plain : &at->proof->starttls;
 	return (struct said){
 		.refused = !plain && at->policy->tls_required,
 		.clear = clear->classes ? clear : NULL,
-		.setting = plain                      ? "listen"
-			   : tls->require_line        ? "tls { require }"
-			   : at->policy->tls_required ? "tls { require = yes }"
-						      : "tls { require }, as auth { plaintext = yes }",
-		.line = plain ? at->listener->line : tls->require_line,
+		.setting = plain          ? "listen"
+			   : by_passwords ? "auth { plaintext = yes } asks for no TLS"
+			   : said         ? "tls { require }"
+					  : "tls { require = yes }",
+		.line = plain          ? at->listener->line
+			: by_passwords ? at->server->auth_line
+				       : tls->require_line,
 	};
 }
 

@@ -83,16 +83,40 @@ static bool find_by_rule(const struct verify *at, is_wanted *wanted, struct net_
 	return false;
 }
 
-/* Addresses that stand for strangers in texts (RFC 5737), where a proxy may say that they come; else some of this machine's. */
+/* Addresses that stand for strangers in texts (RFC 5737), and some of this machine's. */
+static const char *const strangers[] = { "203.0.113.77", "198.51.100.77", "192.0.2.77" };
+static const char *const here[] = { "127.0.0.1", "127.254.254.254", "127.1.2.3" };
+
+static bool find_among(const struct verify *at, is_wanted *wanted, const char *const addresses[3],
+		       struct net_address *client)
+{
+	struct error error;
+	for (size_t i = 0; i < 3; i++)
+		if (net_address_parse(slice_from_text(addresses[i]), client, &error) && suits(at, wanted, client))
+			return true;
+	return false;
+}
+
+/* Strangers can come only where a proxy may say that they do. */
 static bool find_client(const struct verify *at, is_wanted *wanted, struct net_address *client)
 {
-	static const char *const strangers[] = { "203.0.113.77", "198.51.100.77",   "192.0.2.77",
-						 "127.0.0.1",    "127.254.254.254", "127.1.2.3" };
-	struct error error;
-	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
-		if (net_address_parse(slice_from_text(strangers[i]), client, &error) && suits(at, wanted, client))
+	return find_among(at, wanted, strangers, client) || find_among(at, wanted, here, client) ||
+	       find_by_rule(at, wanted, client);
+}
+
+bool verify_knows_outsiders(const struct verify *at)
+{
+	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+		struct net_address client;
+		struct policy_steps steps;
+		struct error error;
+		if (!net_address_parse(slice_from_text(strangers[i]), &client, &error))
+			continue;
+		verify_judge(at, &client, &steps);
+		if (is_outsider(&steps))
 			return true;
-	return find_by_rule(at, wanted, client);
+	}
+	return false;
 }
 
 bool verify_come_as_outsider(struct verify *at, struct verify_guise *guise)

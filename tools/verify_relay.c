@@ -106,9 +106,12 @@ static void try_relay(struct probe *probe, const struct relay_try *try, struct v
 static bool is_local(const struct verify *at, const struct relay_try *try)
 {
 	struct policy_facts facts = { .tls_bits = 0 };
-	if (!at->server || !strchr(try->recipient, '@') || try->recipient[0] == '@')
+	const char *recipient = try->recipient, *route = recipient[0] == '@' ? strchr(recipient, ':') : NULL;
+	if (route) /* is not looked at (RFC 5321 §4.1.1.3) */
+		recipient = route + 1;
+	if (!at->server || !strchr(recipient, '@'))
 		return false;
-	policy_set_recipient(&facts, slice_from_text(try->recipient), at->server, &at->config->routes);
+	policy_set_recipient(&facts, slice_from_text(recipient), at->server, &at->config->routes);
 	return facts.local;
 }
 
@@ -150,8 +153,8 @@ static void try_all(struct verify *at, const struct verify_guise *guise, const s
 	probe_close(&probe);
 }
 
-/* Who is on this machine may be an insider: then somebody else is asked for, if it can be. With an open relay
- * nobody is an outsider, and it does not matter who asks. */
+/* Who is on this machine may be an insider: then somebody else is asked for, if it can be. Where
+ * nobody is an outsider it does not matter who asks. */
 void verify_relay_outside(struct verify *at)
 {
 	char rule[VERIFY_TEXT_BYTES];
@@ -160,7 +163,7 @@ void verify_relay_outside(struct verify *at)
 	verify_rule(at, rule, "RFC 6409 §3.2", "relay", at->server ? at->server->relay.line : 0);
 	const struct verify_case what = { "a session without signing in", "mail for elsewhere is refused", rule };
 	bool outside = at->server && verify_come_as_outsider(at, &guise);
-	if (at->server && !outside && !at->proof->open_relay)
+	if (at->server && !outside && verify_knows_outsiders(at))
 		verify_tell(at, VERIFY_NOT_TRIED, &what,
 			    "all clients on this machine may relay; proxy_protocol = 127.0.0.1 "
 			    "would let others be tried");

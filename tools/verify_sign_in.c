@@ -1,12 +1,17 @@
 /* Checks of signing in: what is offered, that a wrong password is refused and a right one taken, and that nothing of it can be read on
  * the wire. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/users/sign_in_client.h"
+#include "core/users/users.h"
 #include "crypto/secret.h"
 #include "proto/base64.h"
 #include "proto/sasl.h"
+#include "tools/command.h"
+#include "tools/user_mechanisms.h"
 #include "tools/verify.h"
 #include "tools/verify_proxy.h"
 
@@ -126,6 +131,31 @@ static void tell_untried(struct verify *at, unsigned mechanisms)
 	}
 }
 
+/* What this machine's own users have: the configuration says whose they are. False: the login is none of them, or not to be read. */
+static bool find_user(const struct verify *at, struct user_record *record)
+{
+	struct error error;
+	char *path = at->config ? command_data_path(at->config, "users") : NULL;
+	struct users *users = path && access(path, R_OK) == 0 ? users_open(path, false, &error) : NULL;
+	bool found = users && users_find(users, slice_from_text(at->request->user), record) == USERS_OK;
+	users_close(users);
+	free(path);
+	return found;
+}
+
+/* Without it a right password is none for that mechanism, and no fault of the server. */
+static const char *find_lack(const struct verify *at, unsigned mechanism)
+{
+	struct user_record record;
+	const struct config_server *server = at->server;
+	if (!server || config_backend_of(&server->backends, mechanism) ||
+	    (mechanism == SASL_NTLM && server->ntlm.helper) || !find_user(at, &record))
+		return NULL;
+	const char *lack = user_mechanisms_lack(&record, mechanism);
+	secret_wipe(&record, sizeof record);
+	return lack;
+}
+
 void verify_sign_in(struct verify *at)
 {
 	char tried[VERIFY_TEXT_BYTES];
@@ -137,7 +167,10 @@ void verify_sign_in(struct verify *at)
 		snprintf(tried, sizeof tried, "%s as %s with the right password", sasl_mechanism_name(mechanism),
 			 at->request->user);
 		what.tried = tried;
-		if (try_mechanism(at, mechanism, slice_from_text(at->request->user), at->password, &what, &reply))
+		const char *lack = find_lack(at, mechanism);
+		if (lack)
+			verify_tell(at, VERIFY_NOT_TRIED, &what, "%s has nothing for it: %s", at->request->user, lack);
+		else if (try_mechanism(at, mechanism, slice_from_text(at->request->user), at->password, &what, &reply))
 			verify_tell(at, reply.code == 235 ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
 	}
 	tell_untried(at, offered & ~usable(offered));
