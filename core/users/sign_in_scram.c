@@ -9,7 +9,7 @@
 #include "proto/scram.h"
 
 /* Nonces are made some at once: asking the kernel costs as much for one as for many. */
-enum { CONVERSATIONS_A_SLAB = 8, NONCES_AT_ONCE = 32 };
+enum { CONVERSATIONS_A_SLAB = 8, NONCES_AT_ONCE = 32, NOBODY_BYTES = 256 };
 
 /* In guarded memory. */
 struct hidden {
@@ -22,6 +22,8 @@ struct sign_in_scram {
 	struct sign_in_backend backend;
 	struct users *users;
 	struct hidden *hidden;
+	struct buffer nobody; /* a record that is read where there is none */
+	uint8_t nobody_storage[NOBODY_BYTES];
 	struct pool conversations;
 };
 
@@ -99,13 +101,38 @@ static const char *what_is_wrong(enum users_status status, const struct user_rec
 					  : "no SCRAM keys: set the password again";
 }
 
-/* Nobody's keys are always made, so that they cost nothing that could be told. False when the database can't be read. */
+/* As large as most are. */
+static void make_nobody(struct sign_in_scram *scram)
+{
+	enum { USUAL_HASH_CHARACTERS = 97 };
+	struct users_entry entry = {
+		.name = SLICE_LITERAL("nobody@example.org"),
+		.record.scram = { .iterations = SCRAM_ITERATIONS, .salt_size = SCRAM_SALT_BYTES },
+	};
+	memset(entry.record.hash, '$', USUAL_HASH_CHARACTERS);
+	buffer_init(&scram->nobody, scram->nobody_storage, sizeof scram->nobody_storage);
+	bool fits = users_record_encode(&scram->nobody, &entry);
+	ASSERT(fits);
+}
+
+static void read_nobody(const struct sign_in_scram *scram, struct user_record *record)
+{
+	struct users_entry entry;
+	bool sound = users_record_decode(buffer_slice(&scram->nobody), &entry);
+	ASSERT(sound);
+	*record = entry.record;
+}
+
+/* Nobody's keys are always made, and a record is always read: neither costs anything that could be told. False when the database
+ * can't be read. */
 static bool find_keys(struct sign_in_scram *scram, struct conversation *conversation)
 {
 	struct slice name = scram_name(&conversation->exchange);
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
 	struct user_record record;
 	enum users_status status = users_find(scram->users, name, &record);
+	if (status != USERS_OK)
+		read_nobody(scram, &record);
 	scram_nobodys_keys(&conversation->keys, scram->hidden->salt_secret, users_fold_name(folded, name));
 	conversation->wrong = what_is_wrong(status, &record);
 	conversation->seen = users_seen(scram->users);
@@ -277,6 +304,7 @@ struct sign_in_scram *sign_in_scram_create(struct users *users, const uint8_t se
 		secret_random(scram->hidden->salt_secret, SECRET_KEY_BYTES);
 	scram->backend.class = &class;
 	scram->users = users;
+	make_nobody(scram);
 	pool_init(&scram->conversations, sizeof(struct conversation), CONVERSATIONS_A_SLAB, LIMIT_SIGN_INS);
 	return scram;
 }
