@@ -62,6 +62,7 @@ struct config_limits {
 	uint64_t message_size; /* 36M */
 	uint32_t recipients;   /* 1000 */
 	uint32_t connections;  /* 100000, a server block and worker */
+	int connections_line;  /* 0: it was not written; likewise the lines below */
 	uint32_t errors;       /* 20, a session */
 	uint64_t idle;         /* 5min, between commands */
 	uint64_t proxy_header; /* 5s, total for the PROXY header, from those who send one */
@@ -93,15 +94,17 @@ struct config_server {
 	struct config_ntlm ntlm;
 	bool senders_own;     /* any: whom one who has signed in may send as */
 	bool from_header_own; /* any: and whom the From field may name */
-	bool anonymous;       /* no: who has not signed in may send to recipients that are delivered here */
+	int senders_line;
+	int from_header_line;
+	bool anonymous; /* no: who has not signed in may send to recipients that are delivered here */
 	struct config_connect connect;
 	struct config_relay relay;
 	struct config_dns dns;
 	bool received_shows_client; /* received { client = show } */
 	bool bare_lf_normalised;    /* message { bare_lf = refuse|normalise } */
 	struct config_limits limits;
-	struct quota quota; /* of each login; 0: no limit */
-	int quota_line;
+	struct quota quota;                        /* of each login; 0: no limit */
+	int quota_lines[QUOTA_DAY_RECIPIENTS + 1]; /* by enum quota_verdict */
 };
 
 struct config {

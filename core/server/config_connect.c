@@ -19,18 +19,6 @@ void *config_open_connect(struct config_reading *reading, const struct config_st
 	return connect;
 }
 
-static void set_per_address(struct config_reading *reading, const struct config_given *given)
-{
-	((struct config_connect *)given->target)->per_address_line = given->value->line;
-	config_set_number(reading, given);
-}
-
-static void set_per_network(struct config_reading *reading, const struct config_given *given)
-{
-	((struct config_connect *)given->target)->per_network_line = given->value->line;
-	config_set_number(reading, given);
-}
-
 static void set_rate(struct config_reading *reading, const struct config_given *given)
 {
 	struct config_connect *connect = given->target;
@@ -43,7 +31,6 @@ static void set_rate(struct config_reading *reading, const struct config_given *
 	}
 	connect->rate = (uint32_t)count;
 	connect->rate_ms = period_ms;
-	connect->rate_line = given->value->line;
 }
 
 static const struct config_choice unknown_names[] = { { "allow", UNKNOWN_NAME_ALLOW },
@@ -60,9 +47,11 @@ const struct config_key config_connect_keys[] = {
 	{ "deny", .set = config_add_deny, RULES },
 	{ "lists", .set = config_add_rule_file, RULES },
 	{ "unknown_name", .set = config_set_told_choice, CONNECT(unknown_name.value), .choices = unknown_names },
-	{ "per_address", .set = set_per_address, CONNECT(per_address), .least = 1, .most = CONNECTIONS_MOST },
-	{ "per_network", .set = set_per_network, CONNECT(per_network), .least = 1, .most = CONNECTIONS_MOST },
-	{ "rate", .set = set_rate },
+	{ "per_address", .set = config_set_number, CONNECT(per_address), .least = 1, .most = CONNECTIONS_MOST,
+	  LINE(config_connect, per_address_line) },
+	{ "per_network", .set = config_set_number, CONNECT(per_network), .least = 1, .most = CONNECTIONS_MOST,
+	  LINE(config_connect, per_network_line) },
+	{ "rate", .set = set_rate, LINE(config_connect, rate_line) },
 	{ "tarpit", .set = config_set_duration, CONNECT(tarpit), .least = 0, .most = TARPIT_MOST_MS },
 	{ NULL },
 };

@@ -220,8 +220,10 @@ static const struct config_key auth_keys[] = {
 	{ "anonymous", .set = config_set_choice, FIELD(config_server, anonymous), .choices = yes_no },
 	{ "plaintext", .set = config_set_choice, FIELD(config_server, plaintext_sign_in), .choices = yes_no },
 	{ "ntlm", CONFIG_BLOCK, .open = config_open_ntlm, .inside = config_ntlm_keys },
-	{ "from_header", .set = config_set_choice, FIELD(config_server, from_header_own), .choices = any_own },
-	{ "senders", .set = config_set_choice, FIELD(config_server, senders_own), .choices = any_own },
+	{ "from_header", .set = config_set_choice, FIELD(config_server, from_header_own), .choices = any_own,
+	  LINE(config_server, from_header_line) },
+	{ "senders", .set = config_set_choice, FIELD(config_server, senders_own), .choices = any_own,
+	  LINE(config_server, senders_line) },
 	{ NULL },
 };
 
@@ -239,7 +241,8 @@ static const struct config_key message_keys[] = {
 static const struct config_key limits_keys[] = {
 	{ "message_size", .set = config_set_size, LIMIT(message_size), .least = 1024, .most = UINT64_C(1) << 40 },
 	{ "recipients", .set = config_set_number, LIMIT(recipients), .least = 1, .most = 50000 },
-	{ "connections", .set = config_set_number, LIMIT(connections), .least = 1, .most = 10000000 },
+	{ "connections", .set = config_set_number, LIMIT(connections), .least = 1, .most = 10000000,
+	  LINE(config_limits, connections_line) },
 	{ "errors", .set = config_set_number, LIMIT(errors), .least = 1, .most = 100000 },
 	{ "idle", .set = config_set_duration, LIMIT(idle), .least = SECOND_MS, .most = DAY_MS },
 	{ "proxy_header", .set = config_set_duration, LIMIT(proxy_header), .least = SECOND_MS, .most = HOUR_MS },

@@ -40,6 +40,7 @@ struct config_key {
 	config_set *set;
 	size_t offset; /* of the field in the target */
 	size_t width;  /* of the field in bytes */
+	size_t line;   /* of an int in the target, that keeps the last value's line; 0: nothing does */
 	bool many;     /* a list; the field is zeroed first */
 	uint64_t least, most;
 	const struct config_choice *choices;
@@ -51,6 +52,9 @@ struct config_key {
 
 /* Where a key's value goes. */
 #define FIELD(type, member) .offset = offsetof(struct type, member), .width = sizeof(((struct type *)NULL)->member)
+
+/* And its line, for telling who has refused something. */
+#define LINE(type, member) .line = offsetof(struct type, member)
 
 enum {
 	SECOND_MS = 1000,

@@ -123,6 +123,8 @@ static void apply_values(struct config_reading *reading, const struct config_sta
 	for (const struct list *node = statement->values.next; node != &statement->values; node = node->next) {
 		struct config_given given = { key, CONTAINER_OF(node, struct config_value, link), target };
 		key->set(reading, &given);
+		if (key->line)
+			*(int *)((char *)target + key->line) = given.value->line;
 	}
 }
 

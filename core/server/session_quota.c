@@ -28,7 +28,7 @@ static void log_refusal(struct session *session, enum quota_verdict verdict)
 	log_text(&line, "login", session->login);
 	log_number(&line, "code", smtp_reply_code(SMTP_QUOTA_USED));
 	log_text(&line, "file", config->file);
-	log_number(&line, "line", config->quota_line);
+	log_number(&line, "line", config->quota_lines[verdict]);
 	log_end(&line);
 }
 

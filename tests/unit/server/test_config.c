@@ -198,7 +198,9 @@ static void quotas_are_read(void **state)
 	const struct quota *given = &config->servers[0].quota;
 	assert_true(given->hour_messages == 10 && given->day_recipients == 20);
 	assert_true(given->day_messages == 0 && given->hour_recipients == 0);
-	assert_true(config->servers[0].quota_line > 0);
+	const int *lines = config->servers[0].quota_lines;
+	assert_true(lines[QUOTA_HOUR_MESSAGES] > 0 && lines[QUOTA_DAY_RECIPIENTS] >= lines[QUOTA_HOUR_MESSAGES]);
+	assert_true(lines[QUOTA_DAY_MESSAGES] == 0 && lines[QUOTA_HOUR_RECIPIENTS] == 0);
 	assert_false(quota_limits_anything(&config->servers[1].quota));
 	config_free(config);
 }
