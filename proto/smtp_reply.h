@@ -15,7 +15,7 @@ enum smtp_status {
 	SMTP_SIGN_IN_UNAVAILABLE,  /* 454 4.7.0 */
 	SMTP_SIGN_IN_BANNED,       /* 421 4.7.0, with the refusal's id */
 	SMTP_SIGN_IN_REQUIRED,     /* 530 5.7.0 */
-	SMTP_FROM_NOT_OWN,         /* 550 5.7.1 */
+	SMTP_FROM_NOT_OWN,         /* 550 5.7.1, with the refusal's id; likewise the next two */
 	SMTP_QUOTA_USED,           /* 451 4.7.1 */
 	SMTP_SENDER_NOT_OWN,       /* 550 5.7.1 */
 	SMTP_MAILBOX_UNKNOWN,      /* 550 5.1.1 */
@@ -24,7 +24,7 @@ enum smtp_status {
 	SMTP_MEMORY_SHORT,         /* 451 4.3.0 */
 	SMTP_SHUTDOWN,             /* 421 4.3.2 */
 	SMTP_PAUSED,               /* 421 4.3.2 */
-	SMTP_ADDRESS_FULL,         /* 421 4.7.0 connections of one address; likewise the next */
+	SMTP_ADDRESS_FULL,         /* 421 4.7.0 as a greeting, with the refusal's id; likewise the next three */
 	SMTP_NETWORK_FULL,         /* 421 4.7.0 */
 	SMTP_CONNECTS_TOO_FAST,    /* 421 4.7.0 */
 	SMTP_TOO_MANY_CONNECTIONS, /* 421 4.7.0 */

@@ -180,7 +180,7 @@ static void judge_ownership(const struct request *request, const struct config *
 		return;
 	step->verdict.outcome = POLICY_REFUSE;
 	step->verdict.status = SMTP_SENDER_NOT_OWN;
-	step->reason = (struct policy_reason){ .file = server->file, .line = server->auth_line };
+	step->reason = (struct policy_reason){ .file = server->file, .line = server->senders_line };
 	snprintf(step->reason.text, sizeof step->reason.text, "auth { senders = own }");
 	policy_reply_format(SMTP_SENDER_NOT_OWN, asked->recipient, "ID", step->reply);
 	steps->count = POLICY_SENDER + 1;

@@ -12,7 +12,7 @@ enum { TEXT_BYTES = 256 };
 
 struct texts {
 	char time[32], id[SPOOL_ID_TEXT_BYTES], address[NET_ADDRESS_TEXT_BYTES], reply[LIMIT_REPLY_BYTES];
-	char sender[TEXT_BYTES], recipient[TEXT_BYTES], login[TEXT_BYTES];
+	char sender[TEXT_BYTES], recipient[TEXT_BYTES], login[TEXT_BYTES], rule[TEXT_BYTES];
 };
 
 static void make_harmless(const char *from, char to[TEXT_BYTES])
@@ -36,6 +36,7 @@ static void make_texts(const struct refusal *refusal, struct texts *texts)
 	make_harmless(refusal->sender, texts->sender);
 	make_harmless(refusal->recipient, texts->recipient);
 	make_harmless(refusal->login, texts->login);
+	make_harmless(refusal->rule, texts->rule);
 	policy_reply_format((enum smtp_status)refusal->status, slice_from_text(texts->recipient), texts->id,
 			    texts->reply);
 }
@@ -55,7 +56,7 @@ static void print_text(const struct refusal *refusal, const struct texts *texts)
 	printf("refusal    %s of %s, server %s\n", texts->id, texts->time, refusal->server);
 	printf("stage      %s: %s\n", refusal_stage_name(refusal->stage),
 	       policy_outcome_name((enum policy_outcome)refusal->outcome));
-	printf("rule       %s", refusal->rule);
+	printf("rule       %s", texts->rule);
 	if (refusal->line)
 		printf("  (%s:%u)", refusal->file, refusal->line);
 	printf("\nreply      %s\nclient     %s, name %s\n", texts->reply, texts->address, name_text(refusal));
@@ -87,7 +88,7 @@ void refusal_print(const struct refusal *refusal, bool json)
 	json_t *report = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:b, s:b}", "id",
 		texts.id, "time", texts.time, "server", refusal->server, "stage", refusal_stage_name(refusal->stage),
-		"verdict", policy_outcome_name((enum policy_outcome)refusal->outcome), "rule", refusal->rule, "file",
+		"verdict", policy_outcome_name((enum policy_outcome)refusal->outcome), "rule", texts.rule, "file",
 		refusal->file, "line", (int)refusal->line, "reply", texts.reply, "address", texts.address, "name",
 		refusal->name, "tls_bits", (int)refusal->tls_bits, "signed_in", (int)refusal->signed_in, "login",
 		texts.login, "sender", texts.sender, "recipient", texts.recipient, "has_route", (int)refusal->has_route,

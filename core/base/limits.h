@@ -155,10 +155,11 @@ enum {
 	LIMIT_DNS_LABELS = 127, /* of one byte each */
 	LIMIT_PROXIES =
 		1024, /* addresses or prefixes of proxies in a server block; each is compared with those before */
-	LIMIT_REFUSALS = 16384,          /* that a worker keeps for `postern explain`, 1 KiB each: 16 MiB of disk */
-	LIMIT_REFUSALS_WAITING = 64,     /* for the disk; further ones are only logged */
-	LIMIT_PROXY_LINE_BYTES = 107,    /* version 1: two IPv6 addresses at their longest, and CRLF */
-	LIMIT_PROXY_HEADER_BYTES = 4096, /* version 2: addresses are 216, a certificate's names some hundred */
+	LIMIT_REFUSALS = 16384,           /* that a worker keeps for `postern explain`, 1 KiB each: 16 MiB of disk */
+	LIMIT_REFUSALS_WAITING = 64,      /* for the disk; further ones are only logged */
+	LIMIT_REFUSALS_AT_THE_DOOR = 100, /* a second: a crowd that is turned away is not to push out all others */
+	LIMIT_PROXY_LINE_BYTES = 107,     /* version 1: two IPv6 addresses at their longest, and CRLF */
+	LIMIT_PROXY_HEADER_BYTES = 4096,  /* version 2: addresses are 216, a certificate's names some hundred */
 
 	/* --- names of clients --- */
 	LIMIT_DNS_SOCKETS = 64,          /* two UDP and one TCP a server, and those that are being closed */

@@ -125,6 +125,11 @@ static void go_on(struct refusal_file *file)
 		   written);
 }
 
+uint64_t refusal_file_pass(struct refusal_file *file)
+{
+	return ++file->last_id;
+}
+
 void refusal_file_add(struct refusal_file *file, struct refusal *refusal)
 {
 	refusal->id = ++file->last_id;
@@ -163,9 +168,11 @@ bool refusal_file_find(const char *lane_directory, uint64_t id, struct refusal *
 	ssize_t got = fd < 0 ? 0 : pread(fd, refusal, sizeof *refusal, (off_t)(place_of(id) * sizeof *refusal));
 	if (fd >= 0)
 		close(fd);
-	if (got != (ssize_t)sizeof *refusal || refusal->id != id)
-		return error_set(error, "no refusal has this id, or it is too long ago: each worker keeps its last %d",
-				 LIMIT_REFUSALS);
+	if (got != (ssize_t)sizeof *refusal || refusal->id != id || id == 0)
+		return error_set(error,
+				 "no refusal has this id, or it is too long ago: each worker keeps its last %d, and of "
+				 "clients whom limits of connections turn away %d a second",
+				 LIMIT_REFUSALS, LIMIT_REFUSALS_AT_THE_DOOR);
 	if (!is_sound(refusal))
 		return error_set(error, "%s: its records are not of this version of postern", path);
 	end_texts(refusal);

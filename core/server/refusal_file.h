@@ -22,6 +22,9 @@ void refusal_file_destroy(struct refusal_file *file);
 /* Gives the refusal its id and time, and keeps a copy. */
 void refusal_file_add(struct refusal_file *file, struct refusal *refusal);
 
+/* An id alone, for one that is not kept. */
+uint64_t refusal_file_pass(struct refusal_file *file);
+
 /* For the command line: finds the record in a lane's folder. False, with `error`: it can't be read, or is not there (any more). */
 MUST_USE bool refusal_file_find(const char *lane_directory, uint64_t id, struct refusal *refusal, struct error *error);
 

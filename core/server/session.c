@@ -93,12 +93,6 @@ static size_t place_of(const struct worker *worker, const struct server_block *s
 	return (size_t)(server - worker->servers);
 }
 
-static void refuse(struct session *session, enum smtp_status status)
-{
-	buffer_clear(&session->worker->replies);
-	session_say_goodbye(session, status);
-}
-
 static bool is_paused(const struct session *session)
 {
 	return server_states_is_paused(session->worker->states, place_of(session->worker, session->server));
@@ -109,12 +103,12 @@ static bool is_paused(const struct session *session)
 static void refuse_unwelcome(struct session *session, bool paused)
 {
 	if (session->turned_away) {
-		refuse(session, session_turned_away_status(session));
+		session_refuse_crowd(session);
 	} else if (session->refused) {
 		log_overload(session->worker, session->server->config);
-		refuse(session, SMTP_TOO_MANY_CONNECTIONS);
+		session_refuse_crowd(session);
 	} else if (paused) {
-		refuse(session, SMTP_PAUSED);
+		session_refuse_greeting(session, SMTP_PAUSED, NULL);
 	}
 }
 

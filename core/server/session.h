@@ -104,6 +104,7 @@ struct session {
 	uint8_t name_state;           /* enum policy_name */
 	uint8_t waiting_action;       /* enum smtp_action: what waits for the name; SMTP_CONTINUE: the greeting */
 	struct policy_verdict judged; /* of the connection */
+	uint64_t refusal;             /* the id, where turned_away or `refused` */
 	bool refused;                 /* over the limit of connections: 421 is the greeting */
 	bool start_tls;               /* once everything before it is answered */
 	bool ending;                  /* the engine is done, or the peer: close when all is answered */

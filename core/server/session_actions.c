@@ -6,22 +6,46 @@
 
 /* --- envelope and message --- */
 
-static void log_refusal(struct session *session, const char *what, const struct smtp_session *smtp,
-			enum smtp_status status)
+/* `setting` and `id` are NULL where it is none that refuses. */
+static void log_refusal(struct session *session, const char *what, enum smtp_status status,
+			const struct refusal_setting *setting, const char *id)
 {
 	struct log_line line;
 	if (!session_log(session, &line, LOG_INFO, "refused"))
 		return;
 	log_text(&line, "what", what);
-	log_slice(&line, "address", smtp->path);
+	log_slice(&line, "address", session->smtp.path);
 	log_number(&line, "code", smtp_reply_code(status));
 	if (session->login)
 		log_text(&line, "login", session->login);
+	if (setting) {
+		log_text(&line, "id", id);
+		log_text(&line, "file", setting->file);
+		log_number(&line, "line", setting->line);
+	}
 	log_end(&line);
 }
 
+static enum smtp_status refuse_sender(struct session *session, struct buffer *detail)
+{
+	const struct config_server *config = session->server->config;
+	struct refusal_setting setting = {
+		.stage = POLICY_SENDER,
+		.status = SMTP_SENDER_NOT_OWN,
+		.file = config->file,
+		.line = config->senders_line,
+		.text = "auth { senders = own }: this login has not been granted that address (postern user grant)",
+	};
+	struct refusal_context context = { .login = session->login, .sender = session->smtp.path };
+	char id[SPOOL_ID_TEXT_BYTES];
+	(void)session_keep_refusal(session, &setting, &context, id);
+	refusal_write_detail(detail, setting.status, (struct slice){ NULL, 0 }, id);
+	log_refusal(session, "sender", setting.status, &setting, id);
+	return setting.status;
+}
+
 /* An empty path is nobody's: notifications have it (RFC 8098 §3, RFC 5321 §4.5.5). */
-static enum smtp_status check_ownership(struct session *session)
+static enum smtp_status check_ownership(struct session *session, struct buffer *detail)
 {
 	struct slice sender = session->smtp.path;
 	bool owns = false;
@@ -29,16 +53,16 @@ static enum smtp_status check_ownership(struct session *session)
 		return SMTP_SENDER_OK;
 	if (users_owns(session->worker->backends.users, slice_from_text(session->login), sender, &owns) == USERS_FAILED)
 		return SMTP_STORAGE_ERROR;
-	return owns ? SMTP_SENDER_OK : SMTP_SENDER_NOT_OWN;
+	return owns ? SMTP_SENDER_OK : refuse_sender(session, detail);
 }
 
-static enum smtp_status begin_message(struct session *session)
+static enum smtp_status begin_message(struct session *session, struct buffer *detail)
 {
 	const struct smtp_session *smtp = &session->smtp;
-	enum smtp_status status = check_ownership(session);
+	enum smtp_status status = check_ownership(session, detail);
 	if (status != SMTP_SENDER_OK)
 		return status;
-	status = session_look_at_quota(session, 1);
+	status = session_ask_quota(session, POLICY_SENDER, NULL, 1, detail);
 	if (status != SMTP_OK)
 		return status;
 	if (!spool_is_writable(session->worker->spool))
@@ -53,9 +77,10 @@ static enum smtp_status begin_message(struct session *session)
 }
 
 /* A route that doesn't deliver here holds. */
-static enum smtp_status add_recipient(struct session *session, bool local)
+static enum smtp_status add_recipient(struct session *session, bool local, struct buffer *detail)
 {
-	enum smtp_status status = session_look_at_quota(session, session->message->recipients + 1);
+	enum smtp_status status = session_ask_quota(session, POLICY_RECIPIENT, session->message,
+						    session->message->recipients + 1, detail);
 	if (status != SMTP_OK)
 		return status;
 	if (!transaction_add_recipient(session->message, session->smtp.path, !local))
@@ -76,9 +101,10 @@ static enum smtp_action check_path(struct session *session, enum smtp_action act
 			return SMTP_CONTINUE;
 		status = SMTP_MEMORY_SHORT;
 	} else if (status == SMTP_OK) {
-		status = sender ? begin_message(session) : add_recipient(session, facts.local);
-		if (status != SMTP_SENDER_OK && status != SMTP_RECIPIENT_OK)
-			log_refusal(session, sender ? "sender" : "recipient", &session->smtp, status);
+		status = sender ? begin_message(session, &detail) : add_recipient(session, facts.local, &detail);
+		bool told = status == SMTP_SENDER_OK || status == SMTP_RECIPIENT_OK || detail.size;
+		if (!told)
+			log_refusal(session, sender ? "sender" : "recipient", status, NULL, NULL);
 	}
 	return smtp_session_path_checked(&session->smtp, status, buffer_slice(&detail), session_out(session));
 }
@@ -93,24 +119,29 @@ static void drop_message(struct session *session)
 }
 
 /* SMTP_OK, or why the message can't be taken although all of it is there. */
-static enum smtp_status prepare_commit(struct session *session, struct transaction *transaction)
+static enum smtp_status prepare_commit(struct session *session, struct transaction *transaction, struct buffer *detail)
 {
 	/* BDAT 0 LAST: a message with no text at all. */
 	if (transaction->state == TRANSACTION_ENVELOPE && !transaction_begin_text(transaction))
 		return SMTP_MEMORY_SHORT;
-	enum smtp_status status = session_check_from(session);
-	return status == SMTP_OK ? session_take_quota(session, transaction->recipients) : status;
+	enum smtp_status status = session_check_from(session, transaction, detail);
+	if (status != SMTP_OK)
+		return status;
+	return session_ask_quota(session, REFUSAL_MESSAGE, transaction, transaction->recipients, detail);
 }
 
 static void commit_message(struct session *session)
 {
 	struct transaction *transaction = session->message;
+	uint8_t storage[SPOOL_ID_TEXT_BYTES + 2];
+	struct buffer detail;
 	session->message = NULL;
-	enum smtp_status status = prepare_commit(session, transaction);
+	buffer_init(&detail, storage, sizeof storage);
+	enum smtp_status status = prepare_commit(session, transaction, &detail);
 	session_forget_from(session);
 	if (status != SMTP_OK) {
 		transaction_drop(transaction);
-		smtp_reply_write(session_out(session), status, SLICE_LITERAL(""));
+		smtp_reply_write(session_out(session), status, buffer_slice(&detail));
 		return;
 	}
 	const struct smtp_session *smtp = &session->smtp;

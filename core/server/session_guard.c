@@ -184,7 +184,7 @@ enum smtp_action session_refuse_sign_in(struct session *session)
 		 ban->reason[0] ? ": " : "", ban->reason);
 	(void)!slice_to_text(login_of(session->sign_in, SIGN_IN_OK), login, sizeof login);
 	struct refusal_context context = { .login = login };
-	session_keep_refusal(session, &setting, &context, id);
+	(void)session_keep_refusal(session, &setting, &context, id);
 	log_refusal(session, &setting, login, id);
 	snprintf(text, sizeof text, "(%s)", id);
 	return smtp_session_sign_in_refuse(&session->smtp, setting.status, slice_from_text(text), session_out(session));

@@ -19,9 +19,13 @@ void session_admit(struct session *session);
 /* Counts the client's connection. False: it is over a limit, and its end has begun or waits for the tarpit's. */
 MUST_USE bool session_is_taken(struct session *session);
 
-/* What one who is over a limit is told, and the telling, also of one that the rules refuse; the session ends with it. */
-enum smtp_status session_turned_away_status(const struct session *session);
+/* The telling of one who is over a limit, also of one that the rules refuse; the session ends with it. */
 void session_turn_away(struct session *session);
+
+/* In the place of a greeting, to one who is over a limit of clients or the limit of connections. */
+void session_refuse_crowd(struct session *session);
+/* Such a reply, with the refusal's id unless it is NULL. */
+void session_refuse_greeting(struct session *session, enum smtp_status status, const char *id);
 
 /* TLS begins, or the greeting is said; whether it is one, is judged then. */
 void session_begin_service(struct session *session);
@@ -36,8 +40,9 @@ static inline bool session_begins_with_tls(const struct session *session)
 	return session->smtp.profile == &session->server->tls_profile;
 }
 
-/* A line for one more refused connection? They come in crowds. */
+/* A line for one more refused connection, a record? They come in crowds. */
 MUST_USE bool session_may_tell_refusal(struct worker *worker);
+MUST_USE bool session_may_keep_refusal(struct worker *worker);
 
 /* The rules' verdict on the connection, or the question for the name that it takes. */
 void session_begin_judging(struct session *session);
@@ -51,9 +56,9 @@ MUST_USE bool session_is_refused(struct session *session);
 MUST_USE enum smtp_status session_judge_path(struct session *session, bool sender, struct policy_facts *facts,
 					     struct buffer *detail);
 
-/* Keeps a refusal by what is no rule, and gives it an id for the reply and the log. */
-void session_keep_refusal(struct session *session, const struct refusal_setting *setting,
-			  const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES]);
+/* Keeps a refusal by what is no rule, and gives it an id for the reply and the log. Answers that as a number. */
+uint64_t session_keep_refusal(struct session *session, const struct refusal_setting *setting,
+			      const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES]);
 
 /* Asks who the client is, unless that was asked. True: it is known, as far as it can be. False: it will be, and what waits for it then
  * goes on by itself. */
@@ -76,14 +81,15 @@ void session_miss_proxy_header(struct session *session, const char *why);
 
 /* Text of the message that is stored: its From field is kept as long as the message comes in, where it matters. */
 void session_watch_from(struct session *session, struct slice text);
-/* Of the whole message: SMTP_OK, or the reply; what is refused is logged. */
-enum smtp_status session_check_from(struct session *session);
+/* Of the whole message: SMTP_OK, or the reply, and in `detail` what it tells beside; what is refused is kept and logged. */
+enum smtp_status session_check_from(struct session *session, const struct transaction *message, struct buffer *detail);
 void session_forget_from(struct session *session);
 
-/* May the login send a message to so many recipients now? SMTP_OK, or the reply; what is refused is logged. The second one counts
- * it, and the third takes that back. */
-enum smtp_status session_look_at_quota(struct session *session, uint32_t recipients);
-enum smtp_status session_take_quota(struct session *session, uint32_t recipients);
+/* May the login send a message to so many recipients now? SMTP_OK, or the reply, and in `detail` what it tells beside; what is
+ * refused is kept and logged. At the stage REFUSAL_MESSAGE it is counted, and the second one takes that back. `message` is NULL
+ * before it has begun. */
+enum smtp_status session_ask_quota(struct session *session, unsigned stage, const struct transaction *message,
+				   uint32_t recipients, struct buffer *detail);
 void session_give_quota_back(struct session *session, uint32_t recipients);
 
 /* Takes what was kept, works, ends the turn. */

@@ -76,8 +76,8 @@ static void log_refusal(struct session *session, const struct refusal *refusal, 
 	log_end(&line);
 }
 
-void session_keep_refusal(struct session *session, const struct refusal_setting *setting,
-			  const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES])
+uint64_t session_keep_refusal(struct session *session, const struct refusal_setting *setting,
+			      const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES])
 {
 	struct refusal refusal;
 	struct policy_facts facts;
@@ -85,6 +85,7 @@ void session_keep_refusal(struct session *session, const struct refusal_setting 
 	refusal_fill_setting(&refusal, session->server->config->name, &facts, setting, context);
 	refusal_file_add(session->worker->refusal_file, &refusal);
 	spool_id_format(refusal.id, id);
+	return refusal.id;
 }
 
 /* Keeps and logs it, and writes what of the reply is of this refusal alone. */

@@ -55,6 +55,7 @@ struct worker_refusals {
 	int64_t second;
 	uint32_t told;
 	uint32_t untold;
+	uint32_t kept;
 };
 
 struct worker {

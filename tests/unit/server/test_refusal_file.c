@@ -134,6 +134,7 @@ static void the_ring_comes_round(void **state)
 	assert_true(is_found(&world, last, LIMIT_REFUSALS + 99));
 	assert_true(is_found(&world, first + 100, 100));
 	assert_false(is_found(&world, first + 99, 99));
+	assert_false(is_found(&world, 0, 0));
 	snprintf(path, sizeof path, "%s/" REFUSAL_FILE_NAME, world.folder);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_size, LIMIT_REFUSALS * REFUSAL_BYTES);
