@@ -228,6 +228,7 @@ static void verify_settings(struct verify *at)
 
 static void verify_with_policy(struct verify *at)
 {
+	verify_choose_foreign(at);
 	const struct config_server *server = at->server;
 	const struct config_listener *first = choose_first(server);
 	verify_settings(at);
@@ -331,6 +332,7 @@ static int run(void *context)
 	struct verify_report report = { .lines = NULL };
 	struct verify at = { .request = request,
 			     .report = &report,
+			     .foreign = VERIFY_FOREIGN,
 			     .target = { .client_name = VERIFY_CLIENT_NAME, .timeout_ms = VERIFY_WAIT_MS } };
 	struct config *config = request->to ? NULL : command_load_config(request->config_file);
 	if (!request->to && !config)

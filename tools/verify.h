@@ -23,6 +23,7 @@ enum {
 
 /* Where the recipient of mail that would have to be sent on lives; nobody there gets any, since no probe sends a text. */
 #define VERIFY_FOREIGN "postern-verify@example.com"
+enum { VERIFY_FOREIGN_BYTES = LIMIT_PATH_BYTES };
 
 #define VERIFY_CLIENT_NAME "postern-verify.example"
 
@@ -66,6 +67,8 @@ struct verify {
 	const struct config_listener *listener;
 	const struct policy *policy;
 	const struct prove_report *proof; /* of the policy */
+	char foreign
+		[VERIFY_FOREIGN_BYTES]; /* VERIFY_FOREIGN, or who else lives elsewhere where that is delivered here */
 	/* The listener. */
 	struct probe_target target;
 	char where[VERIFY_WHERE_BYTES];
@@ -110,6 +113,9 @@ bool verify_has_login(const struct verify *at);
 
 int64_t verify_now_ms(void); /* of a clock that is never set */
 
+/* RCPT for that address. */
+void verify_ask_recipient(struct probe *probe, const char *address, struct verify_reply *reply);
+
 /* Connects, greets, starts TLS where the target has it, and signs in where `sign_in` and there is a login. False: told as a failure
  * of `what`. */
 MUST_USE bool verify_begin(struct verify *at, struct probe *probe, const struct probe_target *target, bool sign_in,
@@ -126,12 +132,15 @@ bool verify_can_come_from(const struct verify *at, const struct net_address *add
 /* From now on `target` does; the guise outlives that. */
 void verify_come_from(struct verify *at, const struct net_address *client, struct verify_guise *guise);
 
-/* What the configuration says of who is not signed in, and hands in mail for VERIFY_FOREIGN. */
+/* What the configuration says of who is not signed in, and hands in mail for `foreign`. */
 void verify_judge(const struct verify *at, const struct net_address *client, struct policy_steps *steps);
 
 /* As somebody who may connect; as somebody who may not relay, too. False: nobody here is one, and nothing has changed but the guise. */
 MUST_USE bool verify_come_as_client(struct verify *at, struct verify_guise *guise);
 MUST_USE bool verify_come_as_outsider(struct verify *at, struct verify_guise *guise);
+
+/* Sets `foreign`: where mail for the usual stranger is delivered here, somebody is taken whose mail is not, if there is anybody. */
+void verify_choose_foreign(struct verify *at);
 
 /* Is somebody an outsider by the configuration, whether he can be asked as or not? */
 bool verify_knows_outsiders(const struct verify *at);

@@ -32,11 +32,21 @@ void verify_come_from(struct verify *at, const struct net_address *client, struc
 	at->target.proxy_header = slice_from_text(guise->proxy_header);
 }
 
+void verify_choose_foreign(struct verify *at)
+{
+	struct policy_facts facts = { .tls_bits = 0 };
+	const char *sign = strchr(at->proof->foreign, '@');
+	snprintf(at->foreign, sizeof at->foreign, "%s", VERIFY_FOREIGN);
+	policy_set_recipient(&facts, slice_from_text(VERIFY_FOREIGN), at->server, &at->config->routes);
+	if ((facts.local || !facts.has_route) && at->proof->has_foreign && sign)
+		snprintf(at->foreign, sizeof at->foreign, "postern-verify%.200s", sign);
+}
+
 void verify_judge(const struct verify *at, const struct net_address *client, struct policy_steps *steps)
 {
 	struct policy_case asked = {
 		.facts = { .client = *client, .tls_bits = at->target.security == PROBE_PLAIN ? 0 : POLICY_BITS_USUAL },
-		.recipient = SLICE_LITERAL(VERIFY_FOREIGN)
+		.recipient = slice_from_text(at->foreign)
 	};
 	if (at->server->dns.reverse.value == REVERSE_OFF) /* then nobody has a name */
 		asked.facts.name_state = POLICY_NAME_UNKNOWN;

@@ -108,11 +108,11 @@ static void add_rules(const struct verify *at, struct edges *edges, const struct
 /* --- one address --- */
 
 /* The reply that decides: of the greeting, of MAIL, or of RCPT. */
-static void ask_server(const struct probe_target *target, struct verify_reply *reply)
+static void ask_server(const struct verify *at, struct verify_reply *reply)
 {
 	struct probe probe;
 	struct error error = { "" };
-	if (!probe_connect(&probe, target, &error)) {
+	if (!probe_connect(&probe, &at->target, &error)) {
 		verify_take_reply(&probe, false, &error, reply);
 		return;
 	}
@@ -121,7 +121,7 @@ static void ask_server(const struct probe_target *target, struct verify_reply *r
 	if (introduced)
 		verify_ask(&probe, "MAIL FROM:<>", reply);
 	if (introduced && reply->code == 250)
-		verify_ask(&probe, "RCPT TO:<" VERIFY_FOREIGN ">", reply);
+		verify_ask_recipient(&probe, at->foreign, reply);
 	probe_close(&probe);
 }
 
@@ -145,8 +145,8 @@ static void try_edge(struct verify *at, const struct net_address *client)
 	verify_judge(at, client, &steps);
 	const struct policy_step *judged = &steps.list[steps.count - 1];
 	net_address_format(client, text);
-	snprintf(tried, sizeof tried, "a client at %s%s: connect, MAIL, RCPT TO:<" VERIFY_FOREIGN ">", text,
-		 at->proxied ? " (through PROXY)" : "");
+	snprintf(tried, sizeof tried, "a client at %s%s: connect, MAIL, RCPT TO:<%.300s>", text,
+		 at->proxied ? " (through PROXY)" : "", at->foreign);
 	snprintf(expected, sizeof expected, "%s at the %s: %.400s",
 		 policy_outcome_name((enum policy_outcome)judged->verdict.outcome),
 		 policy_stage_name((enum policy_stage)judged->verdict.stage), judged->reply);
@@ -165,7 +165,7 @@ static void try_edge(struct verify *at, const struct net_address *client)
 	struct verify_guise guise;
 	const struct probe_target before = at->target;
 	verify_come_from(at, client, &guise);
-	ask_server(&at->target, &reply);
+	ask_server(at, &reply);
 	at->target = before;
 	verify_tell(at, is_as_judged(judged, &reply) ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
 }

@@ -65,6 +65,13 @@ void verify_ask(struct probe *probe, const char *command, struct verify_reply *r
 	verify_take_reply(probe, came, &error, reply);
 }
 
+void verify_ask_recipient(struct probe *probe, const char *address, struct verify_reply *reply)
+{
+	char command[VERIFY_TEXT_BYTES];
+	snprintf(command, sizeof command, "RCPT TO:<%.600s>", address);
+	verify_ask(probe, command, reply);
+}
+
 /* The strongest password mechanism that both speak; 0: none. */
 static unsigned choose_mechanism(unsigned offered)
 {

@@ -8,29 +8,30 @@
 
 enum { PROBES_A_SESSION = 5 }; /* servers send away who makes many errors */
 
-/* %h is the server's host name, %a its address, %d a domain whose mail it delivers, if one is known, %% the sign. */
+/* %h is the server's host name, %a its address, %d a domain whose mail it delivers, if one is known, %f a domain of
+ * somewhere else, %% the sign. */
 static const struct relay_probe {
 	const char *sender, *recipient, *what;
 } relay_probes[] = {
-	{ "", VERIFY_FOREIGN, "as it is" },
-	{ "postern-verify@example.net", VERIFY_FOREIGN, "a foreign sender" },
-	{ "postmaster@%h", VERIFY_FOREIGN, "a sender of the server's own" },
-	{ "postmaster@%a", VERIFY_FOREIGN, "a sender at the server's address" },
-	{ "postern-verify@%d", VERIFY_FOREIGN, "a sender of a domain that is here" },
-	{ VERIFY_FOREIGN, VERIFY_FOREIGN, "to oneself" },
-	{ "postern-verify@localhost", VERIFY_FOREIGN, "a sender at localhost" },
-	{ "postern-verify", VERIFY_FOREIGN, "a sender without a domain" },
-	{ "", "\"" VERIFY_FOREIGN "\"", "quoted, without a domain" },
-	{ "", "\"" VERIFY_FOREIGN "\"@%h", "quoted, at the server" },
-	{ "", "postern-verify%%example.com@%h", "the percent sign" },
-	{ "", "postern-verify%%example.com@%a", "the percent sign, at the server's address" },
-	{ "", "postern-verify%%example.com@%d", "the percent sign, at a domain that is here" },
-	{ "", "example.com!postern-verify", "a bang path" },
-	{ "", "example.com!postern-verify@%h", "a bang path at the server" },
-	{ "", "example.com!postern-verify@%a", "a bang path at the server's address" },
-	{ "", "@%h:" VERIFY_FOREIGN, "a source route through the server" },
-	{ "", "@%a:" VERIFY_FOREIGN, "a source route through the server's address" },
-	{ "", VERIFY_FOREIGN "@%h", "two domains" },
+	{ "", "postern-verify@%f", "as it is" },
+	{ "postern-verify@example.net", "postern-verify@%f", "a foreign sender" },
+	{ "postmaster@%h", "postern-verify@%f", "a sender of the server's own" },
+	{ "postmaster@%a", "postern-verify@%f", "a sender at the server's address" },
+	{ "postern-verify@%d", "postern-verify@%f", "a sender of a domain that is here" },
+	{ "postern-verify@%f", "postern-verify@%f", "to oneself" },
+	{ "postern-verify@localhost", "postern-verify@%f", "a sender at localhost" },
+	{ "postern-verify", "postern-verify@%f", "a sender without a domain" },
+	{ "", "\"postern-verify@%f\"", "quoted, without a domain" },
+	{ "", "\"postern-verify@%f\"@%h", "quoted, at the server" },
+	{ "", "postern-verify%%%f@%h", "the percent sign" },
+	{ "", "postern-verify%%%f@%a", "the percent sign, at the server's address" },
+	{ "", "postern-verify%%%f@%d", "the percent sign, at a domain that is here" },
+	{ "", "%f!postern-verify", "a bang path" },
+	{ "", "%f!postern-verify@%h", "a bang path at the server" },
+	{ "", "%f!postern-verify@%a", "a bang path at the server's address" },
+	{ "", "@%h:postern-verify@%f", "a source route through the server" },
+	{ "", "@%a:postern-verify@%f", "a source route through the server's address" },
+	{ "", "postern-verify@%f@%h", "two domains" },
 	{ "", "postern-verify@[192.0.2.1]", "an address instead of a domain" },
 };
 
@@ -75,6 +76,8 @@ static void expand(const struct verify *at, const char *format, char *text, size
 			write_address(at, &out);
 		else if (*c == 'd')
 			write_domain(at, &out);
+		else if (*c == 'f')
+			buffer_append_text(&out, strchr(at->foreign, '@') + 1);
 		else
 			buffer_append_byte(&out, '%');
 	}
@@ -178,17 +181,18 @@ void verify_relay_inside(struct verify *at)
 	bool may = !at->server || at->server->relay.authenticated.value;
 	verify_rule(at, rule, "RFC 6409 §3.2", "relay { authenticated }",
 		    at->server ? at->server->relay.authenticated.line : 0);
-	const struct verify_case what = { "MAIL and RCPT TO:<" VERIFY_FOREIGN "> after signing in",
-					  may ? "250: who has signed in may send" : "refused", rule };
+	char tried[VERIFY_TEXT_BYTES];
+	const struct verify_case what = { tried, may ? "250: who has signed in may send" : "refused", rule };
 	struct probe probe;
 	struct verify_reply reply;
 	char command[VERIFY_TEXT_BYTES];
+	snprintf(tried, sizeof tried, "MAIL and RCPT TO:<%.300s> after signing in", at->foreign);
 	if (!verify_begin(at, &probe, &at->target, true, &what))
 		return;
 	snprintf(command, sizeof command, "MAIL FROM:<%s>", strchr(at->request->user, '@') ? at->request->user : "");
 	verify_ask(&probe, command, &reply);
 	if (reply.code == 250)
-		verify_ask(&probe, "RCPT TO:<" VERIFY_FOREIGN ">", &reply);
+		verify_ask_recipient(&probe, at->foreign, &reply);
 	verify_tell(at, (reply.code == 250) == may ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s", reply.text);
 	probe_close(&probe);
 }
