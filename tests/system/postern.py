@@ -113,6 +113,11 @@ class Server:
         """A worker writes its lines when its turn ends, which may be after the reply."""
         wait_until(lambda: text in self.log(), 10, f"the log has {text!r}")
 
+    def await_log(self, *texts, count=1):
+        """A worker writes what it has to say once its replies have gone, so that a line may come a little after what it tells of."""
+        for text in texts:
+            wait_until(lambda text=text: self.log().count(text) >= count, 10, f"the log has {text!r}, {count} times")
+
     def start(self):
         before = self.log().count(" ready ")
         with open(self.log_path, "ab") as log:

@@ -61,6 +61,7 @@ def test_an_address_has_so_many_connections(make_server):
     for _ in range(6):
         assert "from your address" in refused(server, HERE)
     close_all([greeted(server, NEAR), greeted(server, FAR)])
+    server.await_log(" refused ", count=6)
     told = [line for line in server.log().split("\n") if " refused " in line]
     assert len(told) == 6
     assert all(f"client={HERE} " in line and "limit=per_address most=5 " in line for line in told)
@@ -78,7 +79,8 @@ def test_a_network_has_so_many_connections(make_server):
     assert "from your network" in refused(server, NEAR)
     assert "from your network" in refused(server, "127.0.0.4")
     clients += [greeted(server, FAR) for _ in range(3)]
-    assert server.log().count("limit=per_network most=4 ") == 2
+    server.await_log("limit=per_network most=4 ", count=2)
+    assert server.log().count("limit=per_network ") == 2
     close_all(clients)
 
 
@@ -92,7 +94,7 @@ def test_connections_come_no_faster_than_the_rate(make_server):
     greeted(server, NEAR).socket.close()
     postern.wait_until(lambda: attempt(server, HERE)[1].code == 220, 15, "five seconds allow one more")
     assert time.monotonic() - began > 4.5
-    assert "limit=rate most=4 in_s=20 " in server.log()
+    server.await_log("limit=rate most=4 in_s=20 ")
 
 
 def test_behind_implicit_tls_nobody_shakes_hands_with_one_too_many(make_server):
@@ -101,7 +103,7 @@ def test_behind_implicit_tls_nobody_shakes_hands_with_one_too_many(make_server):
     with socket.create_connection(("127.0.0.1", server.tls)) as other:
         with pytest.raises(OSError):
             conversation.context(server.ca).wrap_socket(other, server_hostname="localhost")
-    assert "limit=per_address " in server.log()
+    server.await_log("limit=per_address ")
     client.socket.close()
 
 
@@ -161,5 +163,5 @@ def test_behind_a_proxy_the_client_is_counted(make_server):
     # A client may have an address that is a proxy's, too.
     clients += [greeted(server, "127.0.0.9", "PROXY TCP4 127.0.0.9 127.0.0.1 1 2\r\n") for _ in range(2)]
     refused(server, "127.0.0.9", "PROXY TCP4 127.0.0.9 127.0.0.1 1 2\r\n")
-    assert "client=192.0.2.1 " in server.log()
+    server.await_log("client=192.0.2.1 ")
     close_all(clients)

@@ -58,7 +58,7 @@ def test_a_network_is_banned_from_a_login(make_server):
     assert is_banned(attempt(server, postern.USER.upper(), source="127.0.0.7"))
     assert attempt(server, "bob@example.org", "bob's").code == 235
     assert attempt(server, source=ELSEWHERE).code == 235
-    assert "banned" in server.log() and "10 failed sign-ins to this login within an hour" in server.log()
+    server.await_log("banned", "10 failed sign-ins to this login within an hour")
     # Who asks why is told.
     shown = server.run("explain", re.search(r"\((\S+)\)", reply.lines[-1]).group(1))
     assert "sign-in: defer" in shown.stdout and "127.0.0.0/24 is banned until" in shown.stdout
@@ -120,7 +120,7 @@ def test_one_waits_before_the_reply(make_server):
         assert client.reply().code == 235
         assert time.monotonic() - begun > 0.9
         assert client.reply().code == 250
-    assert "delayed_ms=1000" in server.log()
+    server.await_log("delayed_ms=1000")
     # It has succeeded, and is exempt.
     begun = time.monotonic()
     assert attempt(server).code == 235
@@ -213,6 +213,7 @@ def test_who_goes_while_he_waits_leaves_nothing_behind(make_server, begin):
         client.socket.close()
     postern.wait_until(lambda: sessions(server) == 0, 5, "they are gone")
     assert time.monotonic() - begun < 8  # of 16 that they had to wait
+    server.await_log("the client has gone", count=20)
     assert server.log().count("the client has gone") == 20
 
 

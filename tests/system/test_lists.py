@@ -98,7 +98,7 @@ def test_the_most_specific_rule_decides_whatever_file_it_is_in(make_server):
     assert connects(server, "127.0.0.8") and connects(server, "127.0.0.9")
     assert not connects(server, "127.0.2.1")  # of equal ones, deny
     write(server, "127.0.0.7\n", name="friends.txt")
-    wait_for(server, "127.0.0.8", False)
+    wait_for_all_workers(server, "127.0.0.8", False)
     assert connects(server, "127.0.0.7") and connects(server, "127.0.0.9")
 
 
@@ -124,7 +124,7 @@ def test_a_list_may_bring_the_first_name(make_server):
 def test_a_new_worker_has_the_new_list(make_server):
     server = make(make_server, "127.0.0.2\n").start()
     write(server, "127.0.0.3\n")
-    wait_for(server, "127.0.0.3", False)
+    wait_for_all_workers(server, "127.0.0.3", False)
     for pid in server.children():
         os.kill(pid, signal.SIGKILL)
     postern.wait_until(lambda: server.log().count(" died ") >= 3, 10, "all deaths are told")

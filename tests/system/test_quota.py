@@ -35,7 +35,7 @@ def test_messages_are_counted_over_workers_and_a_restart(make_server):
         client.expect("EHLO client.example", 250)
         client.sign_in("BOB@example.org", "bob's")
         assert client.submit(message("other"), sender="bob@example.org").code == 250
-    assert f"what=quota limit=messages_per_hour login={postern.USER} code=451 " in server.log()
+    server.await_log(f"what=quota limit=messages_per_hour login={postern.USER} code=451 ")
     server.wait_for(postern.USER, "quota 5")
 
 

@@ -100,7 +100,7 @@ def test_neither_logs_nor_files_nor_answers_tell(server):
             client.reply()
             client.expect("EHLO client.example", 250)
             client.command("AUTH PLAIN " + conversation.plain(postern.USER, f"{WRONG}{number}"))
-    assert "sign-in-refused" in server.log() and "banned" in server.log()
+    server.await_log("sign-in-refused", "banned")
     told = [
         server.run(*command).stdout
         for command in (("ban", "list", "--json"), ("user", "show", "--json", postern.USER), ("user", "list", "--json"))

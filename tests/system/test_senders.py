@@ -43,7 +43,7 @@ def test_a_login_sends_as_its_own(make_server):
         assert sender(client, "sales@example.net").code == 550
         assert client.submit(conversation.message("own"), sender="x@example.com").code == 250
     server.wait_for(postern.USER, "own")
-    assert "what=sender" in server.log() and "code=550" in server.log()
+    server.await_log("what=sender", "code=550")
 
 
 def test_the_from_field_names_own_addresses(make_server):
@@ -83,7 +83,7 @@ def test_the_from_field_names_own_addresses(make_server):
             assert client.reply().code == 250
     server.wait_for(postern.USER, "chunks")
     assert not [each for each in server.messages(postern.USER) if each.text["Subject"] == "bad"]
-    assert 'what=header-from why="not own" address=bob@example.org' in server.log()
+    server.await_log('what=header-from why="not own" address=bob@example.org')
 
 
 def test_wrong_grants_are_told(server):

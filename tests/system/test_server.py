@@ -62,6 +62,7 @@ server other {{
         assert order(server, "resume") == "test: open\n"
         for _ in range(10):
             assert [reply.code for reply in both_greetings(server)] == [220, 220]
+    server.await_log(" paused ", " resumed ")
     assert server.log().count(" paused ") == 1 and server.log().count(" resumed ") == 1
     server.wait_for("paused@example.org", "paused")
 

@@ -141,7 +141,7 @@ def test_a_cipher_that_is_too_weak_is_refused_with_a_reason(make_server):
     weak = ["-ciphersuites", "TLS_AES_128_GCM_SHA256", "-ign_eof"]
     assert reason in s_client(server, *weak)
     assert reason in s_client(server, *weak, "-starttls", "smtp", port=server.starttls)
-    assert "what=tls" in server.log()
+    server.await_log("what=tls")
     with inside(server) as client:
         assert client.sock.cipher()[2] == 256
 

@@ -109,4 +109,4 @@ def test_no_memory_to_verify_is_no_wrong_password(make_server, tmp_path):
         assert (reply.code, reply.status) == (454, "4.7.0")
         assert client.command("AUTH PLAIN " + conversation.plain(postern.USER, "wrong")).code == 535
         client.sign_in()
-    assert "hasher-memory" in server.log()
+    server.await_log("hasher-memory")

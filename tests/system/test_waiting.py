@@ -82,7 +82,7 @@ def test_who_has_gone_is_not_hashed(server):
     assert seen["left"] > 20
     assert seen["hashed"] + seen["left"] == 41
     assert seen["refused"] == seen["turned_away"] == 0
-    assert "the client has gone" in server.log()
+    server.await_log("the client has gone")
 
 
 def test_remembered_passwords_are_counted(server):
