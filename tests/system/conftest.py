@@ -1,11 +1,46 @@
-"""Fixtures: certificates, one server that most tests share, and servers of a test's own."""
+"""Fixtures: certificates, one server that most tests share, and servers of a test's own. And what is marked how:
 
+any_loop(REASON): it says nothing of the loop back end. tools/test runs it once, not with each of them.
+alone(REASON):    it measures time. tools/test runs nothing else of the system tests meanwhile.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
 
 import postern
+
+# A folder in which runs side by side take turns. Not for a pytest that a test starts: it would wait for that test.
+TURNS = os.environ.pop("POSTERN_TEST_TURNS", None)
+
+
+def pytest_configure(config):
+    for mark in ("any_loop", "alone"):
+        config.addinivalue_line("markers", f"{mark}(reason): see conftest.py")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the servers that run are ended
+
+
+@contextlib.contextmanager
+def turn(folder, alone):
+    """Whoever waits to be alone in the room stands in the door, so that the others can't keep him waiting for ever."""
+    with open(folder / "door", "a") as door, open(folder / "room", "a") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    alone = item.get_closest_marker("alone") is not None
+    with turn(pathlib.Path(TURNS), alone) if TURNS else contextlib.nullcontext():
+        yield
 
 
 def openssl(folder, *arguments):

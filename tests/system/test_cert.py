@@ -14,6 +14,8 @@ import pytest
 
 import postern
 
+pytestmark = pytest.mark.any_loop("certificates are the same on both")
+
 
 def openssl(folder, *arguments):
     done = subprocess.run(["openssl", *map(str, arguments)], cwd=folder, capture_output=True, text=True)

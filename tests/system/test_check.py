@@ -10,6 +10,8 @@ import pytest
 import postern
 from postern import ROOT
 
+pytestmark = pytest.mark.any_loop("what is found in a configuration is the same on both")
+
 
 def check(folder, text, *arguments):
     (folder / "postern.conf").write_text(text)

@@ -10,6 +10,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 import conversation
 import postern
 from conversation import Conversation, message, signed_in
@@ -115,6 +117,7 @@ def measure(server, recipient):
     return total["p50_us"] / 1000, total["p99_us"] / 1000
 
 
+@pytest.mark.alone("it compares latencies")
 def test_ordinary_clients_notice_nothing(make_server):
     """The same clients on the server without the crowd, with it, and without it again. Other work on the machine may
     spoil a measurement, but not three."""

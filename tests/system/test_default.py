@@ -11,6 +11,8 @@ import conversation
 import postern
 from conversation import Conversation, message
 
+pytestmark = pytest.mark.any_loop("it starts the server with no configuration")
+
 
 def is_free(port):
     with socket.socket() as probe:

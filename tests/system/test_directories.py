@@ -63,7 +63,7 @@ WRONG = [
     ("bob@example.org", postern.PASSWORD),
 ]
 
-pytestmark = pytest.mark.skipif(postern.LOOP == "epoll", reason="what test_dovecot shows on both loops carries it")
+pytestmark = pytest.mark.any_loop("what test_dovecot shows on both loops carries it")
 
 
 def hashed(scheme, password=postern.PASSWORD):

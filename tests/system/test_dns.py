@@ -190,6 +190,7 @@ def test_many_at_once(knot):
         assert driver.counters["questions"] == 2050 and driver.counters["refused"] == 0
 
 
+@pytest.mark.alone("it measures latencies")
 def test_silence_costs_the_timeout_and_few_sockets():
     hole = Hole()
     with Driver(hole.address) as driver:

@@ -1,7 +1,4 @@
-"""NTLM against a real Windows domain: a Samba domain controller is made, in namespaces of its own, and in_domain.py's tests run there.
-
-On one loop back end alone: it takes half a minute. What the helpers do on either is test_ntlm_helpers' to show.
-"""
+"""NTLM against a real Windows domain: a Samba domain controller is made, in namespaces of its own, and in_domain.py's tests run there."""
 
 import os
 import subprocess
@@ -14,9 +11,8 @@ import postern
 NAMESPACES = ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
+@pytest.mark.any_loop("it takes half a minute, and test_ntlm shows the exchange on both")
 def test_in_a_domain(tmp_path):
-    if postern.LOOP == "epoll":
-        pytest.skip("shown on the other loop back end")
     if subprocess.run([*NAMESPACES, "true"], capture_output=True).returncode:
         pytest.skip("no namespaces of one's own can be had here: a domain controller would be everybody's")
     inner = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "inner")]

@@ -12,7 +12,7 @@ from test_dovecot import auth_of, encode, session
 
 LIMITS = 'guard { exempt = { }  delay = 0  per_login = "3/h"  per_network = "6/h" }'
 
-pytestmark = pytest.mark.skipif(postern.LOOP == "epoll", reason="what test_dovecot shows on both loops carries it")
+pytestmark = pytest.mark.any_loop("what test_dovecot shows on both loops carries it")
 
 
 @pytest.fixture(scope="module")

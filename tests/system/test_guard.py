@@ -109,6 +109,7 @@ def test_one_with_many_ipv6_networks_is_one(make_server):
     assert from_network(0xFF).code == 235
 
 
+@pytest.mark.alone("it measures who waits and who doesn't")
 def test_one_waits_before_the_reply(make_server):
     server = make(make_server, "exempt = { }  delay = 1500ms", workers=1)
     guess(server, 4)
@@ -175,6 +176,7 @@ each_exchange = pytest.mark.parametrize("begin", [by_login, by_scram], ids=["LOG
 
 
 @each_exchange
+@pytest.mark.alone("it measures who waits and who doesn't")
 def test_one_waits_in_an_exchange_too(make_server, begin):
     """The delay grows with the failures, and nobody else is held."""
     server = make(make_server, "exempt = { }  delay = 30s", workers=1)

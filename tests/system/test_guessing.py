@@ -93,6 +93,7 @@ def by_scram(client):
     return client.sign_in_by_scram(postern.USER, postern.PASSWORD)
 
 
+@pytest.mark.alone("it measures latencies")
 def test_guesses_from_everywhere_are_not_noticed(server):
     timed(server, "198.51.100.2", by_scram)  # derives the keys, which is the client's work
     guessers = crowd(server, lambda i: f"10.{i // 250}.{i % 250}.1")
@@ -107,6 +108,7 @@ def test_guesses_from_everywhere_are_not_noticed(server):
     assert max(plain) < MOST_SECONDS and max(scram) < MOST_SECONDS
 
 
+@pytest.mark.alone("it measures latencies")
 def test_guesses_of_one_network_wait_for_each_other_alone(server):
     """A password that is not remembered costs a hash, but no more than a turn or two of waiting."""
     guessers = crowd(server, lambda i: f"10.1.1.{i % 250 + 1}")

@@ -20,7 +20,7 @@ import_environment = TZ KRB5_CONFIG={folder}/krb5.conf KRB5RCACHENAME=file2:{fol
 """
 AUTH = 'auth {{ mechanisms = {{ "GSSAPI", "GSS-SPNEGO" }} backend = "dovecot:{}" }}'
 
-pytestmark = pytest.mark.skipif(postern.LOOP == "epoll", reason="what test_dovecot shows on both loops carries it")
+pytestmark = pytest.mark.any_loop("what test_dovecot shows on both loops carries it")
 
 
 @pytest.fixture(scope="module")

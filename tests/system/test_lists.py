@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import pytest
+
 import postern
 from conversation import Conversation
 
@@ -142,6 +144,7 @@ def test_a_new_worker_has_the_new_list(make_server):
     wait_for(server, "127.0.0.2", False)
 
 
+@pytest.mark.alone("it measures latencies")
 def test_sessions_go_on_while_a_large_list_is_made(make_server):
     """100,000 prefixes; every answer comes soon."""
     server = make(make_server, "127.0.0.2\n", workers=1).start()

@@ -7,6 +7,8 @@ import pytest
 
 import postern
 
+pytestmark = pytest.mark.any_loop("it starts no server")
+
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
 COMMANDS = ("serve", "check", "user", "queue", "server", "ban", "explain", "prove", "cert", "verify", "policy")
 

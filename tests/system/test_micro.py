@@ -7,6 +7,8 @@ import pytest
 
 import postern
 
+pytestmark = pytest.mark.any_loop("it measures without one")
+
 
 def micro(*arguments):
     command = [str(postern.BUILD / "postern-bench"), "micro", *map(str, arguments)]

@@ -16,7 +16,7 @@ import postern
 MECHANISMS = ["XOAUTH2", "OAUTHBEARER"]
 AUTH = 'auth {{ mechanisms = {{ "XOAUTH2", "OAUTHBEARER" }} backend = "dovecot:{}" }}'
 
-pytestmark = pytest.mark.skipif(postern.LOOP == "epoll", reason="what test_dovecot shows on both loops carries it")
+pytestmark = pytest.mark.any_loop("what test_dovecot shows on both loops carries it")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import pytest
 import postern
 from conversation import Conversation
 
+pytestmark = pytest.mark.any_loop("a verdict is the same on both")
+
 CONFIG = """data = "data"
 server one {
     hostname = "mail.example.org"

@@ -9,6 +9,8 @@ import pytest
 
 import postern
 
+pytestmark = pytest.mark.any_loop("it starts no server")
+
 CONFIG = """data = "data"
 server one {
     hostname = "mail.example.org"

@@ -6,6 +6,8 @@ import pytest
 
 import postern
 
+pytestmark = pytest.mark.any_loop("it starts no server")
+
 LISTEN = 'listen = { "127.0.0.1:2525 plain" } auth { plaintext = yes }'
 
 CONFIG = """

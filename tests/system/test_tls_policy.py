@@ -242,7 +242,7 @@ def test_sslscan_finds_nothing_weak(scanned):
     assert not re.search(r"(?<!not )vulnerable to heartbleed", done), done
 
 
-@pytest.mark.skipif(postern.LOOP == "epoll", reason="it takes long, and TLS is the same on both loops")
+@pytest.mark.any_loop("it takes long, and TLS is the same on both loops")
 def test_testssl_finds_nothing_above_low(scanned, tmp_path):
     report = tmp_path / "report.json"
     # Its own certificate is of no public CA; that, and what follows from it, is no finding about the server.

@@ -12,6 +12,8 @@ import pytest
 
 import postern
 
+pytestmark = pytest.mark.any_loop("what is verified is the same on both")
+
 PASSWORD = postern.PASSWORD
 
 
@@ -366,7 +368,6 @@ def verify_postfix(tmp_path, certificates, port):
     )
 
 
-@pytest.mark.skipif(postern.LOOP == "epoll", reason="Postfix has none of our loops")
 def test_postfix_as_debian_has_it(postfix, tmp_path, certificates):
     """It takes mail in the clear, LF for CRLF, and ciphers without forward secrecy; it is no open relay and its certificate is good."""
     report = verify_postfix(tmp_path, certificates, postfix())
@@ -377,7 +378,6 @@ def test_postfix_as_debian_has_it(postfix, tmp_path, certificates):
     assert false_ends["a text with LF . LF in it"] == "failed"
 
 
-@pytest.mark.skipif(postern.LOOP == "epoll", reason="Postfix has none of our loops")
 def test_postfix_set_up_with_care_and_without(postfix, tmp_path, certificates):
     careful = """smtpd_tls_mandatory_protocols = >=TLSv1.2
 smtpd_tls_protocols = >=TLSv1.2

@@ -14,7 +14,7 @@ from test_verify import change, checks, lines, openssl, serve_certificate, signe
 from wrong_server import WrongServer
 
 # Who verifies speaks to a server that is tested on both loops elsewhere.
-pytestmark = pytest.mark.skipif(postern.LOOP == "epoll", reason="what is verified is the same on both loops")
+pytestmark = pytest.mark.any_loop("what is verified is the same on both loops")
 
 PASSWORD = postern.PASSWORD
 LOGIN = ("--user", postern.USER, "--password-stdin")
