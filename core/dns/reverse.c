@@ -82,7 +82,7 @@ static uint64_t hash_address(const struct reverse *reverse, const struct net_add
 /* A /48 is what one customer has. Two networks that share a number share the bound: that is rare, and costs little. */
 static uint16_t *share_of(struct reverse *reverse, const struct net_address *address)
 {
-	uint64_t network = net_address_network(address) >> (address->family == 6 ? 16 : 0);
+	uint64_t network = net_address_site(address);
 	uint64_t hash = secret_short_hash(reverse->key, slice_of(&network, sizeof network));
 	return &reverse->shares[hash % SHARES];
 }

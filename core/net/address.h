@@ -39,4 +39,10 @@ bool net_address_equal(const struct net_address *a, const struct net_address *b)
 /* The /24 or /64 that the address is in, as a number for grouping clients. */
 uint64_t net_address_network(const struct net_address *address);
 
+/* Likewise the /24 or /48: as much as one customer may have. */
+static inline uint64_t net_address_site(const struct net_address *address)
+{
+	return net_address_network(address) >> (address->family == 6 ? 16 : 0);
+}
+
 #endif

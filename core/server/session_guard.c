@@ -147,7 +147,7 @@ void session_tell_guard(struct session *session, enum sign_in_outcome outcome)
 	if (!guard_failed(worker->guard, worker->number, &try, now_ms(session), &ban))
 		return;
 	log_ban(session, &ban);
-	sign_in_look_again(worker->backends.passwords, net_address_network(&session->peer));
+	sign_in_look_again(worker->backends.passwords, net_address_site(&session->peer));
 }
 
 /* --- refusals --- */

@@ -197,7 +197,7 @@ static void fill_request(struct session *session, struct sign_in_request *reques
 	request->done = answered;
 	request->may = may_go_on;
 	request->facts = &session->sign_in->facts;
-	request->network = net_address_network(&session->peer);
+	request->network = net_address_site(&session->peer);
 	request->mechanism = exchange->mechanism;
 	request->challenge = &session->worker->challenge;
 	if (exchange->mechanism & SASL_WITH_PASSWORD) {

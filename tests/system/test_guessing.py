@@ -33,7 +33,8 @@ class Client(Conversation):
 
     def __init__(self, port, address):
         super().__init__(port, timeout=60)
-        self.send(f"PROXY TCP4 {address} 192.0.2.1 40000 587\r\n".encode())
+        family, here = ("TCP6", "2001:db8::25") if ":" in address else ("TCP4", "192.0.2.1")
+        self.send(f"PROXY {family} {address} {here} 40000 587\r\n".encode())
         self.reply()
         self.expect("EHLO client.example", 250)
 

@@ -85,6 +85,20 @@ def test_who_has_gone_is_not_hashed(server):
     server.await_log("the client has gone")
 
 
+def test_a_customer_of_many_ipv6_networks_has_one_turn(server):
+    """Fifty logins are tried from as many networks of a /48. Somebody else waits for what is with the hasher, and a turn."""
+    clients = [Client(server.plain, f"2001:db8:77:{i:x}::1") for i in range(50)]
+    for number, client in enumerate(clients):
+        client.send(f"AUTH PLAIN {conversation.plain(f'user{number}@example.org', 'guess')}\r\n")
+    with Client(server.plain, "2001:db8:78::1") as other:
+        before = counts(server)["hashed"]
+        assert other.command("AUTH PLAIN " + conversation.plain(postern.USER, postern.PASSWORD)).code == 235
+    seen = counts(server)
+    assert seen["hashed"] - before < 20 and seen["waiting"] > 10, seen
+    for client in clients:
+        client.socket.close()
+
+
 def test_remembered_passwords_are_counted(server):
     for _ in range(3):
         with Client(server.plain, "10.9.9.9") as client:

@@ -100,6 +100,12 @@ static uint64_t network(const char *text)
 	return net_address_network(&address);
 }
 
+static uint64_t site(const char *text)
+{
+	struct net_address address = parsed(text);
+	return net_address_site(&address);
+}
+
 static void neighbours_share_a_network(void **state)
 {
 	(void)state;
@@ -109,6 +115,10 @@ static void neighbours_share_a_network(void **state)
 	assert_true(network("[2001:db8:0:1::1]:1") == network("[2001:db8:0:1:ffff::]:1"));
 	assert_true(network("[2001:db8:0:1::1]:1") != network("[2001:db8:0:2::1]:1"));
 	assert_true(network("0.0.1.0:1") != network("[0:0:0:1::]:1"));
+	assert_true(site("192.0.2.1:1") == site("192.0.2.254:2") && site("192.0.2.1:1") != site("192.0.3.1:1"));
+	assert_true(site("[2001:db8:7::1]:1") == site("[2001:db8:7:ffff::1]:1"));
+	assert_true(site("[2001:db8:7::1]:1") != site("[2001:db8:8::1]:1"));
+	assert_true(site("0.0.1.0:1") != site("[0:0:1::]:1"));
 }
 
 int main(void)
