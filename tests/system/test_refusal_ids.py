@@ -11,6 +11,8 @@ import conversation
 import postern
 from conversation import Conversation, message, signed_in
 
+pytestmark = pytest.mark.any_loop("who is refused and what is kept of it: test_connect has the waiting, a unit test the file")
+
 
 def id_of(reply):
     return re.search(r" \(([0-9A-Z]+)\)$", reply.lines[-1]).group(1)

@@ -99,6 +99,7 @@ def test_a_customer_of_many_ipv6_networks_has_one_turn(server):
         client.socket.close()
 
 
+@pytest.mark.any_loop("it counts what needs no hasher")
 def test_remembered_passwords_are_counted(server):
     for _ in range(3):
         with Client(server.plain, "10.9.9.9") as client:
