@@ -136,6 +136,25 @@ static const char html_head[] =
 	"bold }\n"
 	".skipped td:first-child { background: #eee }\n</style></head><body>\n";
 
+/* What is to be done comes first. */
+static void print_failed(const struct verify_report *report)
+{
+	if (report->outcomes[VERIFY_FAILED] == 0)
+		return;
+	puts("<ul>");
+	for (size_t i = 0; i < report->count; i++) {
+		const struct verify_line *line = &report->lines[i];
+		if (line->outcome != VERIFY_FAILED)
+			continue;
+		printf("<li class=\"failed\">failed: %s, ", line->check);
+		print_escaped(line->where);
+		fputs(": ", stdout);
+		print_escaped(line->happened);
+		puts("</li>");
+	}
+	puts("</ul>");
+}
+
 void verify_print_html(const struct verify_report *report, const char *subject)
 {
 	char now[32], machine[256];
@@ -148,6 +167,7 @@ void verify_print_html(const struct verify_report *report, const char *subject)
 	print_escaped(machine);
 	printf(": %zu passed, %zu failed, %zu not tried</p>\n", report->outcomes[VERIFY_PASSED],
 	       report->outcomes[VERIFY_FAILED], report->outcomes[VERIFY_NOT_TRIED]);
+	print_failed(report);
 	puts("<table><tr><th></th><th>check</th><th>where</th><th>tried</th><th>expected</th><th>happened</th>"
 	     "<th>rule</th></tr>");
 	for (size_t i = 0; i < report->count; i++)

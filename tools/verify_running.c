@@ -1,6 +1,7 @@
 /* Is what runs what the file says? The server itself is asked, by way of its data folder: a session can't tell of a listener that it does
  * not know. */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,18 @@ static void compare_all(struct verify *at, const json_t *servers, struct verify_
 	}
 }
 
+/* Rules and limits that no session from here meets are in the text, too. */
+static void compare_texts(struct verify *at, const char *running)
+{
+	const struct verify_case what = { "asking the server that runs which configuration it has read",
+					  "the file as it is now", at->config->file };
+	char now[17];
+	snprintf(now, sizeof now, "%016" PRIx64, at->config->fingerprint);
+	bool same = running && strcmp(running, now) == 0;
+	verify_tell(at, same ? VERIFY_PASSED : VERIFY_FAILED, &what, "%s; it has read %s, the file is %s",
+		    same ? "the same" : "another one", running ? running : "?", now);
+}
+
 /* Who may not look into the data folder, or verifies from another machine, can't ask. */
 void verify_running(struct verify *at)
 {
@@ -97,9 +110,10 @@ void verify_running(struct verify *at)
 	}
 	json_t *answer = ask_workers_quietly(at->config, json_pack("{s:s}", "order", "servers"), &error);
 	const json_t *servers = json_object_get(answer, "servers");
-	if (json_is_array(servers))
+	if (json_is_array(servers)) {
+		compare_texts(at, json_string_value(json_object_get(answer, "fingerprint")));
 		compare_all(at, servers, &what);
-	else
+	} else
 		verify_tell(at, VERIFY_FAILED, &what, "%s", error.text[0] ? error.text : "it gives no answer");
 	json_decref(answer);
 }

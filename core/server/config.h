@@ -108,9 +108,10 @@ struct config_server {
 };
 
 struct config {
-	char *file;    /* as it was given; CONFIG_BUILT_IN for the embedded default */
-	bool built_in; /* its certificate and data folder are made by `serve` where they are missing */
-	char *data;    /* absolute after reading, as all paths */
+	char *file;           /* as it was given; CONFIG_BUILT_IN for the embedded default */
+	uint64_t fingerprint; /* of the text that was read, to tell it from another */
+	bool built_in;        /* its certificate and data folder are made by `serve` where they are missing */
+	char *data;           /* absolute after reading, as all paths */
 	int data_line;
 	char *user; /* NULL: stay */
 	int user_line;

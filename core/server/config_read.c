@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 #include <unistd.h>
 
 #include "core/server/config_access_keys.h"
@@ -212,6 +213,7 @@ static struct config *parse(char *text, const char *file, bool examine, struct c
 		config_problem_add(problems, file, 0, "can't be read: %s", strerror(errno));
 	} else {
 		config_set_defaults(config);
+		config->fingerprint = XXH3_64bits(text, strlen(text));
 		struct config_reading reading = { config->file, folder, config, problems };
 		parse_into(&reading, text);
 		if (examine)

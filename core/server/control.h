@@ -11,7 +11,8 @@
  * and so is its answer, once the changes are durable where they are to be:
  *     {"count":1}
  *     {"server":"NAME","state":"paused"}     or "open"
- *     {"servers":[{"server":"NAME","state":"open","sessions":3,"listeners":["0.0.0.0:587 starttls"]}]}
+ *     {"servers":[{"server":"NAME","state":"open","sessions":3,"listeners":["0.0.0.0:587 starttls"]}],"fingerprint":"90c1…"}
+ *                                            of the configuration's text, as 16 hexadecimal digits
  *     {"remembered":9000,"hashed":70,"refused":3,"left":1,"turned_away":0,"waiting":0}     as struct sign_in_counts has them
  *     {"bans":[{"network":"192.0.2.0/24","login":null,"by":"hand","reason":"…","since":"…","until":null,"refused":7}],"next":null}
  *                                            from where the next page begins, or null; for one ban its object alone

@@ -1,6 +1,7 @@
 /* Requests of the control socket; see control_request.h. */
 #include "core/server/control_request.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,11 +118,13 @@ static json_t *describe(const struct control_servers *servers, size_t server)
 
 static char *list(const struct control_servers *servers)
 {
+	char fingerprint[17];
 	json_t *all = json_array();
 	bool whole = all != NULL;
 	for (size_t i = 0; whole && i < servers->config->server_count; i++)
 		whole = json_array_append_new(all, describe(servers, i)) == 0;
-	return line_of(json_pack("{s:o}", "servers", whole_or_none(all, whole)));
+	snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, servers->config->fingerprint);
+	return line_of(json_pack("{s:o, s:s}", "servers", whole_or_none(all, whole), "fingerprint", fingerprint));
 }
 
 static char *list_sign_ins(const struct control_servers *servers)

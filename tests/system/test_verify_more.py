@@ -279,12 +279,25 @@ def test_a_listener_that_is_in_the_file_alone_or_not_there_fails(make_server):
     more.write_text(said.replace(f', "127.0.0.1:{server.tls} tls"', ""))
     report = verify(server.folder, "-c", more, "--ca", server.ca)
     assert checks(report, "failed") == {"running"}
+    assert lines(report, "running")[0]["happened"].startswith("another one; it has read ")
     assert f"listens at 127.0.0.1:{server.starttls} starttls, 127.0.0.1:{server.tls} tls; the file says" in str(
         lines(report, "running")
     )
     more.write_text(said.replace("server test", "server other"))
-    told = {line["happened"] for line in lines(verify(server.folder, "-c", more, "--ca", server.ca), "running")}
+    told = {line["happened"] for line in lines(verify(server.folder, "-c", more, "--ca", server.ca), "running")[1:]}
     assert told == {"server other does not run", "server test runs, and is not in the file"}
+
+
+def test_a_rule_that_came_after_the_server_fails(make_server):
+    """Nobody here can come from there, so that no session shows it."""
+    server = make_server(server='connect { deny = "192.0.2.0/25" }').start()
+    assert verify_server(server)["failed"] == 0
+    more = server.folder / "more.conf"
+    more.write_text(server.config.read_text().replace("192.0.2.0/25", "192.0.2.0/24"))
+    report = verify(server.folder, "-c", more, "--ca", server.ca)
+    assert checks(report, "failed") == {"running"}
+    page = postern.postern("verify", "-c", more, "--ca", server.ca, "--html", cwd=server.folder).stdout
+    assert page.count('<li class="failed">failed: running, ') == 1
 
 
 def test_a_paused_server_fails(make_server):

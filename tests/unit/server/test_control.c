@@ -29,7 +29,7 @@ static struct config_server blocks[] = {
 	{ .name = (char *)"first", .listeners = listeners, .listener_count = 2 },
 	{ .name = (char *)"with \"quotes\"" },
 };
-static const struct config config = { .servers = blocks, .server_count = 2 };
+static const struct config config = { .servers = blocks, .server_count = 2, .fingerprint = 0x12ab };
 static struct server_states states;
 static const struct control_servers servers = { .config = &config, .states = &states };
 
@@ -205,7 +205,8 @@ static void servers_are_paused_and_listed(void **state)
 	assert_answer(lane, fd, "{\"order\":\"servers\"}\n",
 		      "{\"servers\":[{\"server\":\"first\",\"state\":\"open\",\"sessions\":2,\"listeners\":"
 		      "[\"127.0.0.1:25 plain\",\"[::1]:465 tls\"]},"
-		      "{\"server\":\"with \\\"quotes\\\"\",\"state\":\"paused\",\"sessions\":0,\"listeners\":[]}]}");
+		      "{\"server\":\"with \\\"quotes\\\"\",\"state\":\"paused\",\"sessions\":0,\"listeners\":[]}],"
+		      "\"fingerprint\":\"00000000000012ab\"}");
 	states.workers[0].sign_ins.hashed = 5;
 	states.workers[63].sign_ins.hashed = 2;
 	states.workers[63].sign_ins.waiting = 9;
