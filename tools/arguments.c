@@ -7,7 +7,7 @@
 #include "core/base/slice.h"
 #include "tools/command.h"
 
-enum { USAGE_COLUMNS = 110, INDENT = 16, HEAD_BYTES = 64 };
+enum { COLUMNS = 80, INDENT = 16, HEAD_BYTES = 64 }; /* of a terminal as most are */
 
 struct reading {
 	const struct argument_table *table;
@@ -29,7 +29,7 @@ static void option_text(const struct argument_option *option, char text[HEAD_BYT
 /* A piece of a usage line, on a new line where this one is full. */
 static size_t put(FILE *to, size_t column, const char *piece)
 {
-	if (column + 1 + strlen(piece) > USAGE_COLUMNS) {
+	if (column + 1 + strlen(piece) > COLUMNS) {
 		fprintf(to, "\n%*s", INDENT, "");
 		column = INDENT;
 	} else {
@@ -75,31 +75,77 @@ static void print_usage(const struct argument_table *table, FILE *to)
 		print_call(table, i, i ? "      " : "usage:", to);
 }
 
-/* The head, and the help's lines beside it. */
-static void print_row(const char *head, int width, const char *help)
+/* Words in lines that fit; all but the first line are indented. A line feed is a blank, two are an empty line. */
+static void print_flowing(const char *text, size_t indent)
 {
-	for (const char *line = help; *line;) {
-		size_t size = strcspn(line, "\n");
-		printf("%-*s  %.*s\n", width, line == help ? head : "", (int)size, line);
-		line += size + (line[size] == '\n');
+	size_t column = indent;
+	bool begins = true;
+	while (*text) {
+		size_t size = strcspn(text, " \n");
+		if (!begins && column + 1 + size > COLUMNS) {
+			printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (!begins) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)size, text);
+		column += size;
+		text += size;
+		begins = strncmp(text, "\n\n", 2) == 0;
+		if (begins) {
+			printf("\n\n%*s", (int)indent, "");
+			column = indent;
+		}
+		text += strspn(text, " \n");
+	}
+	putchar('\n');
+}
+
+/* The head, and the help beside it. */
+static void print_row(const char *head, size_t width, const char *help)
+{
+	printf("%-*s  ", (int)width, head);
+	print_flowing(help, width + 2);
+}
+
+static void print_actions(const struct argument_table *table)
+{
+	size_t width = 0;
+	for (size_t i = 0; i < table->action_count; i++)
+		if (strlen(table->actions[i].name) > width)
+			width = strlen(table->actions[i].name);
+	for (size_t i = 0; width && i < table->action_count; i++)
+		print_row(table->actions[i].name, width, table->actions[i].help);
+	if (width)
+		putchar('\n');
+}
+
+static void print_options(const struct argument_table *table)
+{
+	char text[HEAD_BYTES];
+	size_t width = 0;
+	for (size_t i = 0; i < table->option_count; i++) {
+		option_text(&table->options[i], text);
+		if (strlen(text) > width)
+			width = strlen(text);
+	}
+	for (size_t i = 0; i < table->option_count; i++) {
+		option_text(&table->options[i], text);
+		print_row(text, width, table->options[i].help);
 	}
 }
 
 static void print_help(const struct argument_table *table)
 {
-	char text[HEAD_BYTES];
 	print_usage(table, stdout);
-	printf("\n%s\n\n", table->before);
-	for (size_t i = 0; i < table->action_count; i++)
-		if (table->actions[i].name[0])
-			print_row(table->actions[i].name, 9, table->actions[i].help);
-	if (table->actions[0].name[0])
-		putchar('\n');
-	for (size_t i = 0; i < table->option_count; i++) {
-		option_text(&table->options[i], text);
-		print_row(text, 22, table->options[i].help);
-	}
-	printf("\n%s\n", table->after);
+	putchar('\n');
+	print_flowing(table->before, 0);
+	putchar('\n');
+	print_actions(table);
+	print_options(table);
+	putchar('\n');
+	print_flowing(table->after, 0);
 }
 
 /* --- reading --- */

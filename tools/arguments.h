@@ -31,7 +31,7 @@ struct argument_option {
 	uint32_t actions;  /* bits: 1 << number of the action */
 	uint32_t required; /* likewise: without it the call is wrong */
 	unsigned least, most;
-	const char *help; /* lines with LF between */
+	const char *help; /* flows in lines that fit a terminal; LF LF: an empty line */
 };
 
 enum argument_operands { OPERANDS_NONE, OPERANDS_ONE, OPERANDS_ANY };

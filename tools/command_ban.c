@@ -180,7 +180,7 @@ static const struct argument_action actions[] = {
 #define FIELD_OF(kind, member) kind, offsetof(struct ban_request, member)
 static const struct argument_option options[] = {
 	{ "c", "FILE", FIELD_OF(ARGUMENT_TEXT, file), LIST | ADD | REMOVE, 0, 0, 0,
-	  "the configuration; ./postern-data of the embedded default without it" },
+	  "the configuration; without it the embedded default in ./postern-data" },
 	{ "json", NULL, FIELD_OF(ARGUMENT_FLAG, json), LIST | ADD | REMOVE, 0, 0, 0, "one object a line" },
 	{ "login", "NAME", FIELD_OF(ARGUMENT_TEXT, login), ADD | REMOVE, 0, 0, 0,
 	  "a ban from this login; without it from all" },

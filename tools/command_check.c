@@ -3,42 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/server/dovecot_check.h"
+#include "tools/arguments.h"
 #include "tools/command.h"
-
-static const char usage[] = "usage: postern check [-c FILE] [--json]\n";
-
-static void print_help(void)
-{
-	fputs(usage, stdout);
-	puts("\nReads a configuration and tells everything that `postern serve` would refuse: unknown names, wrong\n"
-	     "values, contradictions, certificates and folders that can't be used. Opens no listener and changes\n"
-	     "nothing. Without -c it checks the embedded default.\n\n"
-	     "Exit status: 0 all is right, 2 something is wrong.");
-}
 
 struct request {
 	const char *file;
 	bool json;
-	bool help;
+	struct argument_list operands;
 };
-
-static bool parse_arguments(int argc, char **argv, struct request *request)
-{
-	for (int option; (option = getopt(argc, argv, "+c:h-:")) != -1;) {
-		if (option == 'c')
-			request->file = optarg;
-		else if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0))
-			request->help = true;
-		else if (option == '-' && strcmp(optarg, "json") == 0)
-			request->json = true;
-		else
-			return false;
-	}
-	return optind == argc;
-}
 
 static void print_text(const struct config *config, const struct config_problems *problems,
 		       const struct config_problems *notes)
@@ -92,28 +66,47 @@ static bool print_json(const char *file, const struct config_problems *problems,
 	return printed;
 }
 
-int command_check(int argc, char **argv)
+static int check(void *context)
 {
-	struct request request = { 0 };
-	if (!parse_arguments(argc, argv, &request)) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (request.help) {
-		print_help();
-		return EXIT_DONE;
-	}
+	const struct request *request = context;
 	struct config_problems problems = { 0 }, notes = { 0 };
-	struct config *config = request.file ? config_examine(request.file, &problems) : config_default(&problems);
-	bool right = config && (request.file || config_check(config, &problems));
+	struct config *config = request->file ? config_examine(request->file, &problems) : config_default(&problems);
+	bool right = config && (request->file || config_check(config, &problems));
 	if (config)
 		dovecot_check(config, &notes);
-	if (!request.json)
+	if (!request->json)
 		print_text(config, &problems, &notes);
-	else if (!print_json(request.file ? request.file : CONFIG_BUILT_IN, &problems, &notes))
+	else if (!print_json(request->file ? request->file : CONFIG_BUILT_IN, &problems, &notes))
 		right = false;
 	config_problems_free(&notes);
 	config_problems_free(&problems);
 	config_free(config);
 	return right ? EXIT_DONE : EXIT_ENVIRONMENT;
+}
+
+static const struct argument_action actions[] = { { "", OPERANDS_NONE, NULL, check, NULL } };
+
+static const struct argument_option options[] = {
+	{ "c", "FILE", ARGUMENT_TEXT, offsetof(struct request, file), 1, 0, 0, 0,
+	  "the configuration; without it the embedded default in ./postern-data" },
+	{ "json", NULL, ARGUMENT_FLAG, offsetof(struct request, json), 1, 0, 0, 0, "one object instead of text" },
+};
+
+static const struct argument_table table = {
+	.command = "check",
+	.actions = actions,
+	.action_count = 1,
+	.options = options,
+	.option_count = sizeof options / sizeof *options,
+	.operands = offsetof(struct request, operands),
+	.before = "Reads a configuration and tells everything that `postern serve` would refuse: unknown names, wrong "
+		  "values, contradictions, certificates and folders that can't be used. Opens no listener and changes "
+		  "nothing.",
+	.after = "Exit status: 0 all is right, 2 something is wrong, 64 the call is.",
+};
+
+int command_check(int argc, char **argv)
+{
+	struct request request = { 0 };
+	return arguments_run(&table, argc, argv, &request);
 }

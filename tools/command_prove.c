@@ -3,57 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/server/server_policy.h"
+#include "tools/arguments.h"
 #include "tools/command.h"
 #include "tools/policy_case.h"
 #include "tools/prove.h"
 #include "tools/prove_print.h"
 
-static const char usage[] = "usage: postern prove [-c FILE] [--json]\n";
-
-static void print_help(void)
-{
-	fputs(usage, stdout);
-	puts("\nJudges every class of client that the rules of a configuration tell apart, whatever its address, its "
-	     "name,\n"
-	     "signed in or not, inside TLS or not, and answers for each server block: can somebody who has not signed "
-	     "in\n"
-	     "have mail sent on to somewhere else, and from where? Can a password or mail cross the net in the clear? "
-	     "Does a\n"
-	     "rule never decide? Each yes comes with a session that shows it.\n"
-	     "\n"
-	     "--json  one object a server block and line\n"
-	     "\n"
-	     "It is an open relay where more of the Internet may have mail sent on than any site is: a /8 of IPv4, a "
-	     "/20\n"
-	     "of IPv6, a whole top-level domain.\n"
-	     "\n"
-	     "Exit status: 0 no server block is an open relay that is not meant to be one (open_relay = \"I mean "
-	     "it\"), 1 one\n"
-	     "is, 2 the configuration is wrong.");
-}
-
 struct request {
 	const char *file;
-	bool json, help;
+	bool json;
+	struct argument_list operands;
 };
-
-static bool parse_arguments(int argc, char **argv, struct request *request)
-{
-	for (int option; (option = getopt(argc, argv, "+c:h-:")) != -1;) {
-		if (option == 'c')
-			request->file = optarg;
-		else if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0))
-			request->help = true;
-		else if (option == '-' && strcmp(optarg, "json") == 0)
-			request->json = true;
-		else
-			return false;
-	}
-	return optind == argc;
-}
 
 /* --- sessions --- */
 
@@ -228,19 +190,11 @@ static int prove_one(const struct request *request, const struct config *config,
 	return fine ? EXIT_DONE : EXIT_NOT_DONE;
 }
 
-int command_prove(int argc, char **argv)
+static int prove(void *context)
 {
-	struct request request = { 0 };
-	if (!parse_arguments(argc, argv, &request)) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (request.help) {
-		print_help();
-		return EXIT_DONE;
-	}
+	const struct request *request = context;
 	struct config_problems problems = { 0 };
-	struct config *config = request.file ? config_read(request.file, &problems) : config_default(&problems);
+	struct config *config = request->file ? config_read(request->file, &problems) : config_default(&problems);
 	for (size_t i = 0; i < problems.count; i++)
 		fprintf(stderr, "%s\n", problems.list[i].text);
 	/* One that is nothing but an open relay is what this is to find. */
@@ -250,11 +204,45 @@ int command_prove(int argc, char **argv)
 		return only_open ? EXIT_NOT_DONE : EXIT_ENVIRONMENT;
 	int status = EXIT_DONE;
 	for (size_t i = 0; i < config->server_count; i++) {
-		int one = prove_one(&request, config, &config->servers[i]);
+		int one = prove_one(request, config, &config->servers[i]);
 		status = one > status ? one : status;
 	}
 	if (fflush(stdout) != 0)
 		status = EXIT_NOT_DONE;
 	config_free(config);
 	return status;
+}
+
+static const struct argument_action actions[] = { { "", OPERANDS_NONE, NULL, prove, NULL } };
+
+static const struct argument_option options[] = {
+	{ "c", "FILE", ARGUMENT_TEXT, offsetof(struct request, file), 1, 0, 0, 0,
+	  "the configuration; without it the embedded default in ./postern-data" },
+	{ "json", NULL, ARGUMENT_FLAG, offsetof(struct request, json), 1, 0, 0, 0,
+	  "one object a server block and line" },
+};
+
+static const struct argument_table table = {
+	.command = "prove",
+	.actions = actions,
+	.action_count = 1,
+	.options = options,
+	.option_count = sizeof options / sizeof *options,
+	.operands = offsetof(struct request, operands),
+	.before =
+		"Judges every class of client that the rules of a configuration tell apart, whatever its address, its "
+		"name, signed in or not, inside TLS or not, and answers for each server block: can somebody who has "
+		"not signed in have mail sent on to somewhere else, and from where? Can a password or mail cross the "
+		"net in the clear? Does a rule never decide? Each yes comes with a session that shows it.",
+	.after = "It is an open relay where more of the Internet may have mail sent on than any site is: a /8 of IPv4, "
+		 "a "
+		 "/20 of IPv6, a whole top-level domain.\n\n"
+		 "Exit status: 0 no server block is an open relay that is not meant to be one (open_relay = \"I mean "
+		 "it\"), 1 one is, 2 the configuration is wrong, 64 the call is.",
+};
+
+int command_prove(int argc, char **argv)
+{
+	struct request request = { 0 };
+	return arguments_run(&table, argc, argv, &request);
 }

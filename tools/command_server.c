@@ -2,32 +2,16 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "tools/arguments.h"
 #include "tools/ask_workers.h"
 #include "tools/command.h"
 
-static const char usage[] = "usage: postern server list [-c FILE] [--json]\n"
-			    "       postern server pause|resume [-c FILE] [--json] NAME\n"
-			    "       postern server sign-ins [-c FILE] [--json]\n";
-
-static void print_help(void)
-{
-	fputs(usage, stdout);
-	puts("\n"
-	     "list     one line a server block of the running server: name, state, open sessions, listeners\n"
-	     "pause    who connects is told 421, try again later, in all workers from now on; sessions that are open\n"
-	     "         go on to their end\n"
-	     "resume   takes that back\n"
-	     "sign-ins what has become of passwords since the start: how many were remembered, how many took a "
-	     "hasher,\n"
-	     "         and why others took none\n"
-	     "--json   one object a line\n"
-	     "\n"
-	     "A pause lasts until it is taken back or the server ends: a server that is started is open, whatever was\n"
-	     "before. Exit status: 0 done, 1 no server runs, or it has none of that name, 2 the configuration is "
-	     "wrong.");
-}
+struct request {
+	const char *file;
+	bool json;
+	struct argument_list operands;
+};
 
 /* --- what it answers --- */
 
@@ -52,24 +36,23 @@ static bool print_server(const json_t *server, bool json)
 	return putchar('\n') != EOF;
 }
 
-static bool list(const struct config *config, const char *action, const char *name, bool json)
+static bool list(const struct config *config, const struct request *request, const char *order)
 {
-	(void)action;
-	(void)name;
-	json_t *answer = ask_workers(config, "server", json_pack("{s:s}", "order", "servers")), *server;
+	json_t *answer = ask_workers(config, "server", json_pack("{s:s}", "order", order)), *server;
 	json_t *servers = json_object_get(answer, "servers");
 	bool good = json_is_array(servers);
 	size_t i;
-	json_array_foreach(servers, i, server) good &= print_server(server, json);
+	json_array_foreach(servers, i, server) good &= print_server(server, request->json);
 	json_decref(answer);
 	return good;
 }
 
-static bool change(const struct config *config, const char *action, const char *name, bool json)
+static bool change(const struct config *config, const struct request *request, const char *order)
 {
-	json_t *answer = ask_workers(config, "server", json_pack("{s:s, s:s}", "order", action, "server", name));
+	const char *name = request->operands.items[0];
+	json_t *answer = ask_workers(config, "server", json_pack("{s:s, s:s}", "order", order, "server", name));
 	const char *state = json_string_value(json_object_get(answer, "state"));
-	if (answer && json)
+	if (answer && request->json)
 		print_json(answer);
 	else if (state)
 		printf("%s: %s\n", name, state);
@@ -78,7 +61,7 @@ static bool change(const struct config *config, const char *action, const char *
 	return good;
 }
 
-static bool list_sign_ins(const struct config *config, const char *action, const char *name, bool json)
+static bool list_sign_ins(const struct config *config, const struct request *request, const char *order)
 {
 	static const struct {
 		const char *key, *text;
@@ -90,12 +73,11 @@ static bool list_sign_ins(const struct config *config, const char *action, const
 		{ "left", "given up while they waited: the client had gone" },
 		{ "turned_away", "told to come again: too many waited, or too long" },
 	};
-	(void)name;
-	json_t *answer = ask_workers(config, "server", json_pack("{s:s}", "order", action));
+	json_t *answer = ask_workers(config, "server", json_pack("{s:s}", "order", order));
 	bool good = answer != NULL;
-	if (good && json)
+	if (good && request->json)
 		good = print_json(answer);
-	for (size_t i = 0; good && !json && i < sizeof rows / sizeof *rows; i++)
+	for (size_t i = 0; good && !request->json && i < sizeof rows / sizeof *rows; i++)
 		printf("%12lld  %s\n", (long long)json_integer_value(json_object_get(answer, rows[i].key)),
 		       rows[i].text);
 	json_decref(answer);
@@ -104,71 +86,77 @@ static bool list_sign_ins(const struct config *config, const char *action, const
 
 /* --- the call --- */
 
-static const struct action {
-	const char *name;
-	bool (*run)(const struct config *config, const char *action, const char *name, bool json);
-	int names;
-} actions[] = {
-	{ "list", list, 0 },
-	{ "pause", change, 1 },
-	{ "resume", change, 1 },
-	{ "sign-ins", list_sign_ins, 0 },
-};
-
-static const struct action *find_action(const char *name)
+static int with_config(const struct request *request, const char *order,
+		       bool (*run)(const struct config *config, const struct request *request, const char *order))
 {
-	for (size_t i = 0; name && i < sizeof actions / sizeof *actions; i++)
-		if (strcmp(name, actions[i].name) == 0)
-			return &actions[i];
-	return NULL;
-}
-
-struct call {
-	const struct action *action;
-	const char *file;
-	const char *name;
-	bool json;
-	bool help;
-};
-
-static bool parse_call(int argc, char **argv, struct call *call)
-{
-	for (int option; (option = getopt(argc, argv, "c:h-:")) != -1;) {
-		if (option == 'c')
-			call->file = optarg;
-		else if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0))
-			call->help = true;
-		else if (option == '-' && strcmp(optarg, "json") == 0)
-			call->json = true;
-		else
-			return false;
-	}
-	if (call->help)
-		return true;
-	call->action = find_action(argv[optind]);
-	if (!call->action || argc - optind - 1 != call->action->names)
-		return false;
-	call->name = argv[optind + 1];
-	return true;
-}
-
-int command_server(int argc, char **argv)
-{
-	struct call call = { 0 };
-	if (!parse_call(argc, argv, &call)) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (call.help) {
-		print_help();
-		return EXIT_DONE;
-	}
-	struct config *config = command_load_config(call.file);
+	struct config *config = command_load_config(request->file);
 	if (!config)
 		return EXIT_ENVIRONMENT;
-	bool done = call.action->run(config, call.action->name, call.name, call.json);
+	bool done = run(config, request, order);
 	if (fflush(stdout) != 0)
 		done = false;
 	config_free(config);
 	return done ? EXIT_DONE : EXIT_NOT_DONE;
+}
+
+static int run_list(void *request)
+{
+	return with_config(request, "servers", list);
+}
+
+static int run_pause(void *request)
+{
+	return with_config(request, "pause", change);
+}
+
+static int run_resume(void *request)
+{
+	return with_config(request, "resume", change);
+}
+
+static int run_sign_ins(void *request)
+{
+	return with_config(request, "sign-ins", list_sign_ins);
+}
+
+static const struct argument_action actions[] = {
+	{ "list", OPERANDS_NONE, NULL, run_list,
+	  "one line a server block of the running server: name, state, open sessions, listeners" },
+	{ "pause", OPERANDS_ONE, "NAME", run_pause,
+	  "who connects is told 421, try again later, in all workers from now on; sessions that are open go on to "
+	  "their "
+	  "end" },
+	{ "resume", OPERANDS_ONE, "NAME", run_resume, "takes that back" },
+	{ "sign-ins", OPERANDS_NONE, NULL, run_sign_ins,
+	  "what has become of passwords since the start: how many were remembered, how many took a hasher, and why "
+	  "others took none" },
+};
+
+enum { ALL = 0xf };
+
+static const struct argument_option options[] = {
+	{ "c", "FILE", ARGUMENT_TEXT, offsetof(struct request, file), ALL, 0, 0, 0,
+	  "the configuration; without it the embedded default in ./postern-data" },
+	{ "json", NULL, ARGUMENT_FLAG, offsetof(struct request, json), ALL, 0, 0, 0, "one object a line" },
+};
+
+static const struct argument_table table = {
+	.command = "server",
+	.actions = actions,
+	.action_count = sizeof actions / sizeof *actions,
+	.options = options,
+	.option_count = sizeof options / sizeof *options,
+	.operands = offsetof(struct request, operands),
+	.before = "Shows the server blocks of the running server, and pauses them.",
+	.after = "A pause lasts until it is taken back or the server ends: a server that is started is open, whatever "
+		 "was "
+		 "before.\n\n"
+		 "Exit status: 0 done, 1 no server runs, or it has none of that name, 2 the configuration is wrong, 64 "
+		 "the call is.",
+};
+
+int command_server(int argc, char **argv)
+{
+	struct request request = { 0 };
+	return arguments_run(&table, argc, argv, &request);
 }
