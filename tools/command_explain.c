@@ -15,31 +15,36 @@
 #include "tools/policy_situation.h"
 #include "tools/refusal_print.h"
 
-static const char usage[] = "usage: postern explain [-c FILE] [--json] [--server NAME] [--name HOST] [--tls BITS]\n"
-			    "                       [--user NAME] [--from ADDRESS] [--to ADDRESS] --address ADDRESS\n"
+static const char usage[] = "usage: postern explain [-c FILE] [--json] [--server NAME] [--name HOST]\n"
+			    "                       [--tls BITS] [--user NAME] [--from ADDRESS]\n"
+			    "                       [--to ADDRESS] --address ADDRESS\n"
 			    "       postern explain [-c FILE] [--json] ID\n";
 
 static void print_help(void)
 {
 	fputs(usage, stdout);
-	puts("\nTells what the server would say to a client, stage by stage: the verdict, the rule that makes it with "
-	     "its\n"
-	     "file and line, and the reply. With an ID, from a reply or the log: why that client was refused.\n"
+	puts("\n"
+	     "Tells what the server would say to a client, stage by stage: the verdict, the\n"
+	     "rule that makes it with its file and line, and the reply. With an ID, from a\n"
+	     "reply or the log: why that client was refused.\n"
 	     "\n"
-	     "--server   the server block; it need not be said where there is one\n"
-	     "--address  the client's address\n"
-	     "--name     the client's confirmed host name; \"\" is none. Without it, what depends on the name is told\n"
-	     "           as for a client without one\n"
-	     "--tls      bits of the cipher, 128 or 256; 0: the client speaks no TLS. Without it 256 where the server\n"
-	     "           has TLS\n"
-	     "--user     the client has signed in\n"
-	     "--from     the sender's address\n"
-	     "--to       the recipient's address\n"
-	     "--json     one object\n"
+	     "-c FILE            the configuration; without it the embedded default in\n"
+	     "                   ./postern-data\n"
+	     "--json             one object\n"
+	     "--server NAME      the server block; it need not be said where there is one\n"
+	     "--name HOST        the client's confirmed host name; \"\" is none. Without it,\n"
+	     "                   what depends on the name is told as for a client without one\n"
+	     "--tls BITS         bits of the cipher, 128 or 256; 0: the client speaks no TLS.\n"
+	     "                   Without it 256 where the server has TLS\n"
+	     "--user NAME        the client has signed in\n"
+	     "--from ADDRESS     the sender's address\n"
+	     "--to ADDRESS       the recipient's address\n"
+	     "--address ADDRESS  the client's address\n"
 	     "\n"
-	     "Limits of connections and rates are not looked at. Exit status: 0 the client may do it all (or the ID "
-	     "was\n"
-	     "found), 1 it may not, 2 the configuration is wrong.");
+	     "Limits of connections and rates are not looked at.\n"
+	     "\n"
+	     "Exit status: 0 the client may do it all (or the ID was found), 1 it may not, 2\n"
+	     "the configuration is wrong, 64 the call is.");
 }
 
 struct request {

@@ -18,15 +18,19 @@ static void print_help(void)
 	puts("\n"
 	     "list     one line a message: id, size, age, state, sender, recipients\n"
 	     "show     a message: its envelope, its state, its text\n"
-	     "release  tries messages again at once, those that are held too. If their routes still say hold they\n"
-	     "         are held again; change the route first\n"
+	     "release  tries messages again at once, those that are held too. If their routes\n"
+	     "         still say hold they are held again; change the route first\n"
 	     "hold     keeps messages until they are released\n"
 	     "remove   drops messages for good; nobody is told\n"
-	     "--all    all messages of all workers\n"
-	     "--json   one object a line\n"
 	     "\n"
-	     "Works beside a running server, and without one. Exit status: 0 done, 1 there is no such message or it\n"
-	     "did not work out, 2 the configuration is wrong.");
+	     "-c FILE  the configuration; without it the embedded default in ./postern-data\n"
+	     "--json   one object a line\n"
+	     "--all    all messages of all workers\n"
+	     "\n"
+	     "Works beside a running server, and without one.\n"
+	     "\n"
+	     "Exit status: 0 done, 1 there is no such message or it did not work out, 2 the\n"
+	     "configuration is wrong, 64 the call is.");
 }
 
 unsigned queue_lane_of(uint64_t id)

@@ -13,12 +13,18 @@
 
 static void print_help(void)
 {
-	puts("usage: postern serve [-c FILE]\n\n"
-	     "Runs the server in the foreground and logs to standard error. Without -c it serves the embedded\n"
-	     "default: 127.0.0.1:2587 (STARTTLS) and 127.0.0.1:2465 (TLS) from ./postern-data, with a certificate\n"
-	     "and a user of its own making.\n\n"
-	     "SIGTERM and SIGINT end it: transactions finish first (at most `shutdown`). Exit status: 0 ended as\n"
-	     "told, 2 the configuration or the environment is wrong.");
+	puts("usage: postern serve [-c FILE]\n"
+	     "\n"
+	     "Runs the server in the foreground and logs to standard error.\n"
+	     "\n"
+	     "-c FILE  the configuration; without it the embedded default: 127.0.0.1:2587\n"
+	     "         (STARTTLS) and 127.0.0.1:2465 (TLS) from ./postern-data, with a\n"
+	     "         certificate and a user of its own making\n"
+	     "\n"
+	     "SIGTERM and SIGINT end it: transactions finish first (at most `shutdown`).\n"
+	     "\n"
+	     "Exit status: 0 ended as told, 2 the configuration or the environment is wrong,\n"
+	     "64 the call is.");
 }
 
 static void say_ready(void *context)

@@ -29,7 +29,7 @@ def usage(command):
     done = postern.postern(command, "--help")
     assert done.returncode == 0
     text = done.stdout.partition("usage: ")[2].partition("\n\n")[0]
-    text = re.sub(r"\n +(?=\[|--)", " ", text)
+    text = re.sub(r"\n +(?!postern| )", " ", text)
     return [line.strip() for line in text.splitlines()]
 
 
@@ -84,6 +84,12 @@ def test_all_commands_have_help_and_a_section():
 def test_actions_and_options_are_described(command):
     assert described(command) == named(command)
     assert len(section(command)) == len(described(command)), "something is described twice"
+
+
+@pytest.mark.parametrize("command", ("", *COMMANDS))
+def test_help_fits_a_terminal(command):
+    for line in postern.postern(*filter(None, [command]), "--help").stdout.splitlines():
+        assert len(line) <= 80, line
 
 
 @pytest.mark.parametrize("command", ("user", "queue", "server", "ban", "explain", "prove", "cert", "verify", "policy"))
