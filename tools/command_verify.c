@@ -26,6 +26,7 @@ static const struct check {
 	const char *name;
 	unsigned needs;
 	void (*run)(struct verify *at);
+	struct verify_case what; /* that is told where something is missing for it */
 } checks[] = {
 	{ "greeting", 0, verify_greeting },
 	{ "auth-in-clear", ON_STARTTLS, verify_auth_in_clear },
@@ -38,12 +39,21 @@ static const struct check {
 	{ "certificate-served", ON_TLS | NEEDS_CONFIG, verify_certificate_served },
 	{ "wire", ON_TLS, verify_wire },
 	{ "mechanisms", ON_TLS, verify_mechanisms },
-	{ "sign-in", ON_TLS | NEEDS_LOGIN | ONCE, verify_sign_in },
+	{ "sign-in",
+	  ON_TLS | NEEDS_LOGIN | ONCE,
+	  verify_sign_in,
+	  { "signing in by each mechanism", "signed in, 235", "RFC 4954 §4" } },
 	{ "relay-outside", ONCE, verify_relay_outside },
-	{ "relay-inside", ON_TLS | NEEDS_LOGIN | ONCE, verify_relay_inside },
+	{ "relay-inside",
+	  ON_TLS | NEEDS_LOGIN | ONCE,
+	  verify_relay_inside,
+	  { "mail for elsewhere after signing in", "taken or not, as it is set up", "RFC 6409 §3.2" } },
 	{ "rule-edges", NEEDS_CONFIG | ONCE, verify_rule_edges },
 	{ "command-ends", ONCE, verify_command_ends },
-	{ "smuggling", NEEDS_RECIPIENT | ONCE, verify_smuggling },
+	{ "smuggling",
+	  NEEDS_RECIPIENT | ONCE,
+	  verify_smuggling,
+	  { "texts with false ends", "they do not end the text", "RFC 5321 §2.3.8, §4.1.1.4" } },
 	{ "wrong-password", ON_TLS | ONCE, verify_wrong_password }, /* last: from then on the client may have to wait */
 };
 
@@ -72,7 +82,6 @@ static const char *missing(const struct verify *at, const struct check *check)
 
 static void check_listener(struct verify *at, bool first)
 {
-	static const struct verify_case nothing = { "-", "-", "-" };
 	size_t failed = at->report->outcomes[VERIFY_FAILED];
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
 		const struct check *check = &checks[i];
@@ -81,7 +90,7 @@ static void check_listener(struct verify *at, bool first)
 		at->check = check->name;
 		const char *lacks = missing(at, check);
 		if (lacks)
-			verify_tell(at, VERIFY_NOT_TRIED, &nothing, "%s", lacks);
+			verify_tell(at, VERIFY_NOT_TRIED, &check->what, "%s", lacks);
 		else
 			check->run(at);
 		/* Who is not let in can see nothing else, but whether others are. */
@@ -171,7 +180,7 @@ static bool is_proxy(const struct config_server *server, const char *host)
 /* Who may not connect sees nothing but that. */
 static void check_rules_alone(struct verify *at, bool first)
 {
-	static const struct verify_case what = { "connecting", "-", "connect" };
+	static const struct verify_case what = { "connecting", "220, for who may", "connect" };
 	at->check = "greeting";
 	verify_tell(at, VERIFY_NOT_TRIED, &what,
 		    "by the configuration nobody on this machine may connect; proxy_protocol = 127.0.0.1 would let "
