@@ -41,6 +41,12 @@ void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_
 	};
 }
 
+void pool_allow(struct pool *pool, size_t most)
+{
+	if (most > pool->most)
+		pool->most = most;
+}
+
 void pool_hide(struct pool *pool)
 {
 	ASSERT(!pool->slabs);

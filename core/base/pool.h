@@ -24,6 +24,9 @@ struct pool {
 
 void pool_init(struct pool *pool, size_t object_size, size_t slab_objects, size_t most);
 
+/* Now so many may be out; never fewer than before. */
+void pool_allow(struct pool *pool, size_t most);
+
 /* Right after pool_init(): the objects are in no core dump (hidden.h). For slabs of many pages. */
 void pool_hide(struct pool *pool);
 

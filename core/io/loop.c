@@ -270,6 +270,11 @@ int loop_listen_local(struct loop *loop, int directory_fd, const char *name, int
 	return loop->backend->listen_local(loop, directory_fd, name, backlog);
 }
 
+int32_t loop_accept_waiting(struct loop *loop, int listen_fd)
+{
+	return loop->backend->accept_waiting(loop, listen_fd);
+}
+
 void loop_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address)
 {
 	loop->backend->peer_address(loop, fd, address);

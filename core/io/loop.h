@@ -209,6 +209,10 @@ MUST_USE int32_t loop_lock(struct loop *loop, int fd);
  * is there, and listens. A descriptor for loop_accept(), or a negative errno value. Blocks. */
 MUST_USE int loop_listen_local(struct loop *loop, int directory_fd, const char *name, int backlog);
 
+/* A connection that waits at a listening socket where no accept is running: its descriptor, as loop_accept() gives it; -EAGAIN: there is
+ * none, or another negative errno value. */
+MUST_USE int32_t loop_accept_waiting(struct loop *loop, int listen_fd);
+
 /* Who a connected socket is connected to; AF_UNSPEC where that can't be told any more. */
 void loop_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address);
 

@@ -28,6 +28,7 @@ struct loop_backend {
 	int64_t (*file_size)(struct loop *loop, int fd);
 	int32_t (*lock)(struct loop *loop, int fd);
 	int (*listen_local)(struct loop *loop, int directory_fd, const char *name, int backlog);
+	int32_t (*accept_waiting)(struct loop *loop, int listen_fd);
 	void (*peer_address)(struct loop *loop, int fd, struct sockaddr_storage *address);
 	void (*own_address)(struct loop *loop, int fd, struct sockaddr_storage *address);
 	void (*destroy)(struct loop *loop);
@@ -54,6 +55,7 @@ int64_t loop_system_file_size(struct loop *loop, int fd);
 void loop_system_shutdown(struct loop *loop, int fd);
 int32_t loop_system_lock(struct loop *loop, int fd);
 int loop_system_listen_local(struct loop *loop, int directory_fd, const char *name, int backlog);
+int32_t loop_system_accept_waiting(struct loop *loop, int listen_fd);
 void loop_system_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address);
 void loop_system_own_address(struct loop *loop, int fd, struct sockaddr_storage *address);
 

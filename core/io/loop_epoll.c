@@ -248,6 +248,11 @@ static void epoll_close(struct loop *loop, int fd)
 	close(fd);
 }
 
+static int32_t accept_waiting(struct loop *loop, int listen_fd)
+{
+	return epoll_accept((struct loop_epoll *)loop, listen_fd);
+}
+
 static void epoll_destroy(struct loop *loop)
 {
 	struct loop_epoll *epoll = (struct loop_epoll *)loop;
@@ -271,6 +276,7 @@ static const struct loop_backend backend = {
 	.file_size = loop_system_file_size,
 	.lock = loop_system_lock,
 	.listen_local = loop_system_listen_local,
+	.accept_waiting = accept_waiting,
 	.peer_address = loop_system_peer_address,
 	.own_address = loop_system_own_address,
 	.destroy = epoll_destroy,

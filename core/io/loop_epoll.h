@@ -67,4 +67,7 @@ struct epoll_operation {
 };
 extern const struct epoll_operation epoll_operations[];
 
+/* A connection that waits: its descriptor, or a negative errno value. */
+int32_t epoll_accept(struct loop_epoll *epoll, int listen_fd);
+
 #endif

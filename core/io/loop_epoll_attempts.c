@@ -17,11 +17,11 @@ static int32_t would_block(struct watch *watch, uint8_t used_up)
 	return WOULD_BLOCK;
 }
 
-static int32_t try_accept(struct loop_epoll *epoll, struct loop_op *op)
+int32_t epoll_accept(struct loop_epoll *epoll, int listen_fd)
 {
-	int fd = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
-		return errno == EAGAIN ? would_block(epoll_watch_of(epoll, op->fd), READY_IN) : -errno;
+		return -errno;
 	struct watch *watch = epoll_make_watch(epoll, fd);
 	if (!watch) {
 		close(fd);
@@ -31,6 +31,12 @@ static int32_t try_accept(struct loop_epoll *epoll, struct loop_op *op)
 	epoll_forget_watch(watch);
 	watch->accepted = true;
 	return fd;
+}
+
+static int32_t try_accept(struct loop_epoll *epoll, struct loop_op *op)
+{
+	int32_t fd = epoll_accept(epoll, op->fd);
+	return fd == -EAGAIN ? would_block(epoll_watch_of(epoll, op->fd), READY_IN) : fd;
 }
 
 static int32_t try_receive(struct loop_epoll *epoll, struct loop_op *op)

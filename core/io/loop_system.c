@@ -86,6 +86,13 @@ int loop_system_listen_local(struct loop *loop, int directory_fd, const char *na
 	return -code;
 }
 
+int32_t loop_system_accept_waiting(struct loop *loop, int listen_fd)
+{
+	(void)loop;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 void loop_system_peer_address(struct loop *loop, int fd, struct sockaddr_storage *address)
 {
 	(void)loop;

@@ -274,6 +274,7 @@ const struct loop_backend uring_backend = {
 	.file_size = loop_system_file_size,
 	.lock = loop_system_lock,
 	.listen_local = loop_system_listen_local,
+	.accept_waiting = loop_system_accept_waiting,
 	.peer_address = loop_system_peer_address,
 	.own_address = loop_system_own_address,
 	.destroy = uring_destroy,

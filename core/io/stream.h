@@ -49,6 +49,9 @@ struct stream_buffers {
 
 void stream_buffers_init(struct stream_buffers *buffers, size_t most_streams);
 
+/* Now there may be so many streams; never fewer than before. */
+void stream_buffers_allow(struct stream_buffers *buffers, size_t most_streams);
+
 /* All streams must have had STREAM_CLOSED; before loop_destroy(). */
 void stream_buffers_finish(struct stream_buffers *buffers);
 

@@ -21,6 +21,11 @@ void stream_buffers_init(struct stream_buffers *buffers, size_t most_streams)
 	buffers->loop = NULL;
 }
 
+void stream_buffers_allow(struct stream_buffers *buffers, size_t most_streams)
+{
+	pool_allow(&buffers->small, most_streams * STREAM_SMALL_BUFFERS);
+}
+
 void stream_buffers_finish(struct stream_buffers *buffers)
 {
 	ASSERT(list_is_empty(&buffers->soon));

@@ -1,7 +1,6 @@
 /* The rules of a stage as bytes that hold wherever they lie: made by one process, used by others that map the same memory.
  *
- * What a source points at (names of files, entries as written) is not in there: an image is for processes that were forked
- * with the configuration in place. */
+ * All that rules need is in it, texts of their sources too, so that it outlives the configuration that they were read from. */
 #ifndef POSTERN_POLICY_RULES_IMAGE_H
 #define POSTERN_POLICY_RULES_IMAGE_H
 

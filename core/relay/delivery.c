@@ -237,8 +237,7 @@ static size_t write_head(struct delivery *delivery)
 static void start_copy(struct delivery *delivery)
 {
 	const struct recipient *recipient = &delivery->recipients.list[delivery->current];
-	bool fits =
-		recipient_maildir(recipient, delivery->queue->settings.hostname, delivery->path, sizeof delivery->path);
+	bool fits = recipient_maildir(recipient, delivery->routing.hostname, delivery->path, sizeof delivery->path);
 	ASSERT(fits); /* recipients_read() tried */
 	maildir_copy_start(&delivery->copy, &delivery->source, delivery->path, route_maildir_base(recipient->route),
 			   delivery->chunk, write_head(delivery), copied);
@@ -294,8 +293,8 @@ static void message_read(struct spool_read *read, enum spool_status status)
 		conclude_unread(delivery, DELIVERY_HELD, "its envelope in the spool is damaged");
 		return;
 	}
-	switch (recipients_read(&delivery->recipients, &delivery->envelope, message->done_bits,
-				&delivery->queue->recipients)) {
+	delivery->routing = delivery->queue->recipients;
+	switch (recipients_read(&delivery->recipients, &delivery->envelope, message->done_bits, &delivery->routing)) {
 	case RECIPIENTS_MALFORMED:
 		conclude_unread(delivery, DELIVERY_HELD, "its envelope in the spool is damaged");
 		return;
@@ -328,6 +327,7 @@ void delivery_start(struct delivery *delivery, struct queue *queue, struct queue
 	delivery->message = message;
 	delivery->chunk = chunk;
 	delivery->recipients = (struct recipients){ 0 };
+	delivery->routing = (struct recipients_settings){ 0 };
 	delivery->current = 0;
 	delivery->step = DELIVERY_READING;
 	delivery->entry_runs = false;

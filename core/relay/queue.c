@@ -315,6 +315,24 @@ static void init_lists(struct queue *queue)
 		list_init(&queue->waiting[step]);
 }
 
+void queue_change_routes(struct queue *queue, const struct route_table *routes, const char *hostname)
+{
+	queue->settings.routes = routes;
+	queue->settings.hostname = hostname;
+	queue->recipients = (struct recipients_settings){ routes, hostname };
+	maildir_host(hostname, queue->host);
+}
+
+bool queue_uses_routes(const struct queue *queue, const struct route_table *routes)
+{
+	if (queue->settings.routes == routes)
+		return true;
+	for (const struct list *node = queue->deliveries.next; node != &queue->deliveries; node = node->next)
+		if (CONTAINER_OF(node, struct delivery, link)->routing.routes == routes)
+			return true;
+	return false;
+}
+
 struct queue *queue_create(struct loop *loop, const struct queue_settings *settings, struct error *error)
 {
 	ASSERT(settings->deliveries <= LIMIT_DELIVERIES);
@@ -330,8 +348,7 @@ struct queue *queue_create(struct loop *loop, const struct queue_settings *setti
 	queue->settings = *settings;
 	if (queue->settings.deliveries == 0)
 		queue->settings.deliveries = DELIVERIES_UNLESS_SAID;
-	queue->recipients = (struct recipients_settings){ settings->routes, settings->hostname };
-	maildir_host(settings->hostname, queue->host);
+	queue_change_routes(queue, settings->routes, settings->hostname);
 	init_lists(queue);
 	timer_init(&queue->retry, retry_due);
 	timer_init(&queue->resume, resume);

@@ -19,10 +19,11 @@
 struct queue;
 
 struct queue_settings {
-	const struct route_table *routes; /* outlives the queue */
-	const char *hostname;             /* in Maildir names */
-	unsigned deliveries;              /* that run at once, at most LIMIT_DELIVERIES; 0: 64 */
-	bool orders_only;                 /* deliver nothing: for the command line where no server runs */
+	const struct route_table
+		*routes; /* outlives the queue, or queue_change_routes() and queue_uses_routes(); likewise the next */
+	const char *hostname; /* in Maildir names */
+	unsigned deliveries;  /* that run at once, at most LIMIT_DELIVERIES; 0: 64 */
+	bool orders_only;     /* deliver nothing: for the command line where no server runs */
 };
 
 struct queue *queue_create(struct loop *loop, const struct queue_settings *settings, struct error *error);
@@ -32,6 +33,12 @@ struct queue *queue_create(struct loop *loop, const struct queue_settings *setti
 void queue_recovered(void *context, const struct spool_message *message);
 void queue_moved(void *context, uint64_t id, struct spool_place to);
 void queue_start(struct queue *queue, struct spool *spool);
+
+/* From now on mail goes by these. Deliveries that are under way go on as they began. */
+void queue_change_routes(struct queue *queue, const struct route_table *routes, const char *hostname);
+
+/* Does a delivery still go by these? */
+MUST_USE bool queue_uses_routes(const struct queue *queue, const struct route_table *routes);
 
 /* A message is durable. `envelope` is read now and not kept. */
 void queue_add(struct queue *queue, const struct spool_message *message);

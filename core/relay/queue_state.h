@@ -68,6 +68,7 @@ struct delivery {
 	struct spool_place read_place; /* where the record was when reading it began */
 	struct spool_entry entry;      /* one change at a time */
 	struct envelope envelope;
+	struct recipients_settings routing; /* as it was when the message had been read */
 	struct recipients recipients;
 	struct maildir_copy copy;
 	struct maildir_message source;

@@ -76,6 +76,7 @@ struct config_limits {
 
 struct config_server {
 	char *name;
+	unsigned place; /* in the configuration */
 	const char *file;
 	int line;
 	char *hostname;

@@ -117,6 +117,7 @@ static void *open_server(struct config_reading *reading, const struct config_sta
 	struct config_server *server = &config->servers[config->server_count];
 	*server = (struct config_server){
 		.name = strdup(statement->title),
+		.place = (unsigned)config->server_count,
 		.file = config->file,
 		.line = statement->line,
 		.tls_min_version = TLS_VERSION_1_2,

@@ -24,6 +24,7 @@
 
 #include "core/relay/queue.h"
 #include "core/server/config.h"
+#include "core/server/server_block.h"
 #include "core/server/server_states.h"
 #include "core/users/guard.h"
 
@@ -32,6 +33,7 @@ struct control;
 /* Whom requests are about. */
 struct control_servers {
 	const struct config *config;
+	const struct server_block *blocks; /* its, with their slots; NULL: each one's is its place */
 	struct server_states *states;
 	struct guard *guard; /* NULL: it is off */
 	uint32_t worker;     /* who answers */

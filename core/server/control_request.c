@@ -85,9 +85,14 @@ static char *line_of(json_t *object)
 	return line;
 }
 
+static size_t slot_of(const struct control_servers *servers, size_t server)
+{
+	return servers->blocks ? servers->blocks[server].slot : server;
+}
+
 static const char *state_of(const struct control_servers *servers, size_t server)
 {
-	return server_states_is_paused(servers->states, server) ? "paused" : "open";
+	return server_states_is_paused(servers->states, slot_of(servers, server)) ? "paused" : "open";
 }
 
 /* A list that lacks something for want of memory is none. */
@@ -112,7 +117,7 @@ static json_t *describe(const struct control_servers *servers, size_t server)
 {
 	const struct config_server *config = &servers->config->servers[server];
 	return json_pack("{s:s, s:s, s:I, s:o}", "server", config->name, "state", state_of(servers, server), "sessions",
-			 (json_int_t)server_states_all_sessions(servers->states, server), "listeners",
+			 (json_int_t)server_states_all_sessions(servers->states, slot_of(servers, server)), "listeners",
 			 listeners_of(config));
 }
 
@@ -139,7 +144,7 @@ static char *list_sign_ins(const struct control_servers *servers)
 static char *change(const struct control_servers *servers, size_t server, bool pause)
 {
 	const char *name = servers->config->servers[server].name;
-	if (server_states_pause(servers->states, server, pause))
+	if (server_states_pause(servers->states, slot_of(servers, server), pause))
 		log_message(LOG_INFO, pause ? "paused" : "resumed", "server %s", name);
 	return line_of(json_pack("{s:s, s:s}", "server", name, "state", state_of(servers, server)));
 }

@@ -2,10 +2,14 @@
 #include "core/server/server_block.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/limits.h"
+#include "core/policy/rules_image.h"
 #include "core/server/server_policy.h"
 #include "core/server/server_tls.h"
 #include "crypto/secret.h"
@@ -49,13 +53,43 @@ bool server_block_each_tls_file(const struct config_server *config, server_block
 	       (!config->tls.client_crl || with(context, config->tls.client_crl));
 }
 
-static bool load_certificates(struct server_block *block, const uint8_t *ticket_secret, struct error *error)
+static bool load_certificates(struct server_block *block, const struct server_block_parts *parts, struct error *error)
 {
 	block->ticket_secret = secret_allocate(TLS_TICKET_SECRET_BYTES);
 	if (!block->ticket_secret)
 		return error_set(error, "no memory for TLS");
-	memcpy(block->ticket_secret, ticket_secret, TLS_TICKET_SECRET_BYTES);
-	return server_block_read_tls(block->config, ticket_secret, NULL, NULL, &block->tls, error);
+	memcpy(block->ticket_secret, parts->ticket_secret, TLS_TICKET_SECRET_BYTES);
+	return server_block_read_tls(block->config, parts->ticket_secret, parts->find, parts->context, &block->tls,
+				     error);
+}
+
+/* --- rules --- */
+
+/* Replaces the rules; takes over the image. */
+static bool take_image(struct server_block *block, struct slice image, struct error *error)
+{
+	struct policy_rules rules;
+	if (!policy_rules_image_open(image, &rules)) {
+		munmap((void *)(uintptr_t)image.data, image.size);
+		return error_set(error, "server %s: no memory for rules", block->config->name);
+	}
+	policy_rules_finish(&block->policy.connect);
+	if (block->image.size)
+		munmap((void *)(uintptr_t)block->image.data, block->image.size);
+	block->policy.connect = rules;
+	block->image = image;
+	return true;
+}
+
+bool server_block_change_rules(struct server_block *block, int fd, struct error *error)
+{
+	struct stat status;
+	if (fstat(fd, &status) != 0 || status.st_size == 0)
+		return error_set(error, "server %s: there are no rules", block->config->name);
+	void *memory = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return error_set_errno(error, errno, "server %s: no memory for rules", block->config->name);
+	return take_image(block, slice_of(memory, (size_t)status.st_size), error);
 }
 
 /* --- the rest --- */
@@ -75,11 +109,21 @@ static bool make_proxies(struct server_block *block, struct error *error)
 	return block->proxies || error_set(error, "no memory for the proxies of server '%s'", config->name);
 }
 
+static bool make_policy(struct server_block *block, int rules_fd, struct error *error)
+{
+	if (rules_fd < 0)
+		return server_policy_make(&block->policy, block->config, error);
+	return server_policy_make_relay(&block->policy, block->config, error) &&
+	       server_block_change_rules(block, rules_fd, error);
+}
+
 bool server_block_init(struct server_block *block, const struct config_server *config,
-		       const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES], struct error *error)
+		       const struct server_block_parts *parts, struct error *error)
 {
 	*block = (struct server_block){
 		.config = config,
+		.place = config->place,
+		.slot = config->place,
 		.plain_profile = make_profile(config, LISTENER_PLAIN),
 		.starttls_profile = make_profile(config, LISTENER_STARTTLS),
 		.tls_profile = make_profile(config, LISTENER_TLS),
@@ -88,14 +132,17 @@ bool server_block_init(struct server_block *block, const struct config_server *c
 			.per_network = config->connect.per_network,
 			.rate = { config->connect.rate, config->connect.rate_ms * CLOCK_NS_PER_MS },
 		},
+		.clients_fd = -1,
 	};
-	bool judges = server_policy_make(&block->policy, config, error);
+	bool judges = make_policy(block, parts->rules_fd, error);
 	block->takes_outsiders = judges && policy_takes_outsiders(&block->policy);
-	if (judges && make_proxies(block, error) && load_certificates(block, ticket_secret, error))
+	if (judges && make_proxies(block, error) && load_certificates(block, parts, error))
 		return true;
 	server_block_finish(block);
 	return false;
 }
+
+/* --- clients --- */
 
 /* For all clients that can be there at once, whatever their networks, and as many times more that a set is hardly ever full
  * of open ones. Memory is taken as it is used. */
@@ -107,40 +154,55 @@ static uint32_t client_entries(uint32_t connections, unsigned workers)
 	return entries < LIMIT_CLIENTS ? (uint32_t)entries : LIMIT_CLIENTS;
 }
 
-bool server_block_count_clients(struct server_block *block, unsigned workers, struct error *error)
+bool server_block_counts_clients(const struct config_server *config)
 {
-	const struct client_limits *limits = &block->client_limits;
-	if (!limits->per_address && !limits->per_network && !limits->rate.count)
+	const struct config_connect *connect = &config->connect;
+	return connect->per_address || connect->per_network || connect->rate;
+}
+
+static bool no_table(const struct server_block *block, int code, struct error *error)
+{
+	return error_set_errno(error, code, "no memory to count the clients of server '%s'", block->config->name);
+}
+
+bool server_block_share_clients(struct server_block *block, int fd, struct error *error)
+{
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return no_table(block, errno, error);
+	size_t bytes = (size_t)status.st_size;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return no_table(block, errno, error);
+	block->clients = memory;
+	block->clients_bytes = bytes;
+	return true;
+}
+
+bool server_block_count_clients(struct server_block *block, const struct server_block *before, unsigned workers,
+				struct error *error)
+{
+	if (!server_block_counts_clients(block->config))
 		return true;
 	struct clients_settings settings = {
 		.entries = client_entries(block->config->limits.connections, workers),
 		.workers = workers,
 	};
+	bool goes_on = before && before->clients && before->clients_bytes == clients_bytes(&settings);
+	block->clients_fd =
+		goes_on ? fcntl(before->clients_fd, F_DUPFD_CLOEXEC, 0) : memfd_create("postern-clients", MFD_CLOEXEC);
+	if (block->clients_fd < 0 || (!goes_on && ftruncate(block->clients_fd, (off_t)clients_bytes(&settings)) != 0))
+		return no_table(block, errno, error);
+	if (!server_block_share_clients(block, block->clients_fd, error))
+		return false;
 	secret_random(settings.secret, sizeof settings.secret);
-	block->clients_bytes = clients_bytes(&settings);
-	void *memory = mmap(NULL, block->clients_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return error_set_errno(error, errno, "no memory to count the clients of server '%s'",
-				       block->config->name);
-	block->clients = clients_init(memory, &settings);
+	if (!goes_on)
+		block->clients = clients_init(block->clients, &settings);
 	return true;
-}
-
-bool server_block_share_lists(struct server_block *block, struct error *error)
-{
-	return block->config->connect.rules.file_count == 0 || shared_image_create(&block->lists, error);
-}
-
-void server_block_expect_worker(struct server_block *block, unsigned worker)
-{
-	if (block->lists.state)
-		shared_image_expect(&block->lists, worker);
 }
 
 void server_block_forget_worker(struct server_block *block, unsigned worker)
 {
-	if (block->lists.state)
-		shared_image_forget(&block->lists, worker);
 	if (block->clients)
 		clients_forget_worker(block->clients, worker);
 }
@@ -150,10 +212,13 @@ void server_block_finish(struct server_block *block)
 	if (block->clients)
 		munmap(block->clients, block->clients_bytes);
 	block->clients = NULL;
+	if (block->clients_fd >= 0)
+		close(block->clients_fd);
+	block->clients_fd = -1;
 	policy_finish(&block->policy);
-	shared_image_unmap(block->list_contents);
-	block->list_contents = (struct slice){ NULL, 0 };
-	shared_image_destroy(&block->lists);
+	if (block->image.size)
+		munmap((void *)(uintptr_t)block->image.data, block->image.size);
+	block->image = (struct slice){ NULL, 0 };
 	tls_context_destroy(block->tls);
 	block->tls = NULL;
 	secret_free(block->ticket_secret);

@@ -74,13 +74,13 @@ bool server_policy_read_connect(struct policy_rules *rules, const struct config_
 	return true;
 }
 
-bool server_policy_make(struct policy *policy, const struct config_server *config, struct error *error)
+static struct policy begin(const struct config_server *config)
 {
 	const struct config_connect *connect = &config->connect;
 	const struct config_relay *relay = &config->relay;
 	bool by_default = connect->default_allow.value;
 	bool told = connect->unknown_name.value != UNKNOWN_NAME_AS_DEFAULT;
-	*policy = (struct policy){
+	return (struct policy){
 		.connect = { .default_allow = by_default,
 			     .unknown_allow = told ? connect->unknown_name.value == UNKNOWN_NAME_ALLOW : by_default },
 		.relay = { .default_allow = relay->default_allow.value, .unknown_allow = relay->default_allow.value },
@@ -103,14 +103,29 @@ bool server_policy_make(struct policy *policy, const struct config_server *confi
 			.min_bits = config->tls.min_bits_line,
 		},
 	};
+}
+
+static bool make(struct policy *policy, const struct config_server *config, bool with_connect, struct error *error)
+{
 	struct error first = { "" };
 	struct policy_problems problems = { keep_first, &first };
-	if (make_rules(&policy->connect, &connect->rules, config->file, &problems) &&
-	    make_rules(&policy->relay, &relay->rules, config->file, &problems))
+	*policy = begin(config);
+	if ((!with_connect || make_rules(&policy->connect, &config->connect.rules, config->file, &problems)) &&
+	    make_rules(&policy->relay, &config->relay.rules, config->file, &problems))
 		return true;
 	error_set(error, "%s", first.text);
 	policy_finish(policy);
 	return false;
+}
+
+bool server_policy_make(struct policy *policy, const struct config_server *config, struct error *error)
+{
+	return make(policy, config, true, error);
+}
+
+bool server_policy_make_relay(struct policy *policy, const struct config_server *config, struct error *error)
+{
+	return make(policy, config, false, error);
 }
 
 void server_policy_set_recipient(struct policy_facts *facts, const struct route_table *routes, struct slice local,

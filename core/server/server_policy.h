@@ -10,6 +10,9 @@
  * policy_finish() at its end. */
 MUST_USE bool server_policy_make(struct policy *policy, const struct config_server *config, struct error *error);
 
+/* The same without the rules of `connect`: nothing is read. They come from somewhere else. */
+MUST_USE bool server_policy_make_relay(struct policy *policy, const struct config_server *config, struct error *error);
+
 /* Who is told what is wrong. */
 struct policy_problems {
 	rule_file_problem *tell;

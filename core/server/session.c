@@ -88,14 +88,9 @@ static void log_overload(const struct worker *worker, const struct config_server
 			    server->name, server->limits.connections);
 }
 
-static size_t place_of(const struct worker *worker, const struct server_block *server)
-{
-	return (size_t)(server - worker->servers);
-}
-
 static bool is_paused(const struct session *session)
 {
-	return server_states_is_paused(session->worker->states, place_of(session->worker, session->server));
+	return server_states_is_paused(session->worker->states, session->server->slot);
 }
 
 /* Who is over a limit of clients or the limit of connections, and who comes while the server is paused. That may be inside TLS: a handshake
@@ -250,7 +245,8 @@ static void destroy(struct session *session)
 	session_forget_from(session);
 	list_remove(&session->ready);
 	list_remove(&session->link);
-	server_states_count(worker->states, worker->number, place_of(worker, session->server), -1);
+	server_states_count(worker->states, worker->number, session->server->slot, -1);
+	generation_leave(session->generation);
 	pool_give(&worker->sessions, session);
 }
 
@@ -340,12 +336,13 @@ static void begin(struct session *session)
 		session_admit(session);
 }
 
-void session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode, int fd)
+void session_create(const struct listener *listener, int fd)
 {
-	size_t place = place_of(worker, server);
-	unsigned open_sessions = server_states_sessions(worker->states, worker->number, place);
+	struct worker *worker = listener->worker;
+	const struct server_block *server = listener->server;
+	unsigned open_sessions = server_states_sessions(worker->states, worker->number, server->slot);
 	bool full = open_sessions >= server->config->limits.connections;
-	bool wanted = !full || mode != LISTENER_TLS;
+	bool wanted = !full || listener->mode != LISTENER_TLS;
 	struct session *session = wanted ? pool_take(&worker->sessions) : NULL;
 	if (!session) {
 		log_overload(worker, server->config);
@@ -353,11 +350,13 @@ void session_create(struct worker *worker, const struct server_block *server, en
 		return;
 	}
 	memset(session, 0, sizeof *session);
-	server_states_count(worker->states, worker->number, place, 1);
+	server_states_count(worker->states, worker->number, server->slot, 1);
+	generation_hold(listener->generation);
 	session->worker = worker;
+	session->generation = listener->generation;
 	session->server = server;
 	session->number = ++worker->next_session;
-	session->smtp.profile = server_block_profile(server, mode);
+	session->smtp.profile = server_block_profile(server, listener->mode);
 	session->refused = full;
 	list_init(&session->ready);
 	list_init(&session->commits);

@@ -65,6 +65,7 @@ struct session {
 	struct stream stream;
 	struct smtp_session smtp;
 	struct worker *worker;
+	struct generation *generation; /* held until the session ends */
 	const struct server_block *server;
 	struct list link;    /* in worker->live */
 	struct list ready;   /* in worker->ready or worker->spool_waiters */
@@ -112,7 +113,7 @@ struct session {
 
 /* Takes over the connected socket. Over the server block's `connections` the client is told 421 and closed (behind
  * implicit TLS only closed: a handshake is what a flood would want); without memory it is closed. */
-void session_create(struct worker *worker, const struct server_block *server, enum listener_mode mode, int fd);
+void session_create(const struct listener *listener, int fd);
 
 /* Goes on after something it waited for: called by the worker between turns. */
 void session_continue(struct session *session);

@@ -93,9 +93,8 @@ static void describe(struct session *session, const struct limit *limit, char te
 	case CLIENT_ADMITTED:
 		break;
 	}
-	size_t place = (size_t)(server - worker->servers);
 	snprintf(text, 160, "limits { connections = %lld }: %u sessions were open in the worker",
-		 (long long)limit->most, server_states_sessions(worker->states, worker->number, place) - 1);
+		 (long long)limit->most, server_states_sessions(worker->states, worker->number, server->slot) - 1);
 }
 
 static void keep(struct session *session, const struct limit *limit, char id[SPOOL_ID_TEXT_BYTES])

@@ -169,7 +169,7 @@ static void log_refusal(struct session *session, const struct refusal_setting *s
 enum smtp_action session_refuse_sign_in(struct session *session)
 {
 	const struct guard_ban *ban = &session->worker->ban;
-	const struct config *config = session->worker->config;
+	const struct config *config = generation_config(session->generation);
 	struct refusal_setting setting = {
 		.stage = REFUSAL_SIGN_IN,
 		.status = SMTP_SIGN_IN_BANNED,

@@ -1,7 +1,6 @@
 /* The client's name: asked for beside everything else, and what waits for it. */
 #include <stdlib.h>
 
-#include "core/server/client_names.h"
 #include "core/server/session_parts.h"
 
 /* Without memory for it a name is as good as not found. */
@@ -51,14 +50,13 @@ static void name_found(struct reverse_waiter *waiter, const struct reverse_name 
 
 bool session_ask_name(struct session *session)
 {
-	const struct worker *worker = session->worker;
-	struct reverse *reverse = client_names_of(worker->names, (size_t)(session->server - worker->servers));
+	const struct client_names_kind *kind = session->generation->names[session->server->place];
 	struct reverse_name name = { .status = REVERSE_UNKNOWN };
 	if (session->name_state != POLICY_NAME_NOT_ASKED)
 		return true;
 	if (reverse_is_waiting(&session->name_waiter))
 		return false;
-	if (reverse && !reverse_find(reverse, &session->peer, &session->name_waiter, name_found, &name))
+	if (kind && !reverse_find(kind->reverse, &session->peer, &session->name_waiter, name_found, &name))
 		return false;
 	keep_name(session, &name);
 	return true;

@@ -39,7 +39,7 @@ static struct policy_verdict judge_once(const struct session *session, enum poli
 		return policy_judge_connection(policy, facts);
 	if (stage == POLICY_SENDER)
 		return policy_judge_sender(policy, facts);
-	server_policy_set_recipient(facts, &session->worker->config->routes,
+	server_policy_set_recipient(facts, &generation_config(session->generation)->routes,
 				    slice_first(session->smtp.path, session->smtp.path_local_size),
 				    recipient_domain(session));
 	return policy_judge_recipient(policy, facts);

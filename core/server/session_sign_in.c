@@ -5,15 +5,10 @@
 #include "core/server/session_parts.h"
 #include "crypto/secret.h"
 
-static size_t place_of(const struct session *session)
-{
-	return (size_t)(session->server - session->worker->servers);
-}
-
 /* What must be bound to a TLS session can't be done outside one. */
 void session_offer_sign_ins(struct session *session)
 {
-	unsigned able = sign_in_backends_able(&session->worker->backends, place_of(session));
+	unsigned able = sign_in_table_able(session->generation->sign_ins, session->server->place);
 	if (!sign_in_external_is_possible(session->stream.tls))
 		able &= ~(unsigned)SASL_EXTERNAL;
 	if (!session->stream.tls && session->server->config->ntlm.binding == NTLM_BINDING_REQUIRE)
@@ -216,7 +211,7 @@ static enum smtp_action step(struct session *session)
 	struct buffer *response = &sign_in->exchange.response;
 	enum sign_in_outcome outcome = SIGN_IN_UNAVAILABLE;
 	sign_in->backend =
-		sign_in_backends_find(&session->worker->backends, place_of(session), sign_in->exchange.mechanism);
+		sign_in_table_find(session->generation->sign_ins, session->server->place, sign_in->exchange.mechanism);
 	bool decided = !sign_in->backend || sign_in_step(sign_in->backend, &sign_in->request, &outcome);
 	secret_wipe(response->data, response->size);
 	if (decided)

@@ -8,135 +8,24 @@
 
 #include "core/base/hidden.h"
 #include "core/base/log.h"
-#include "core/server/list_reload.h"
 #include "core/server/session.h"
-
-enum {
-	ACCEPT_AGAIN_MS = 100,
-	RENEWAL_LOOK_MS = 500, /* a certificate is served 2 s after its file has changed, all told */
-};
-
-/* --- accepting --- */
-
-static void accepted(struct loop_op *op, const struct loop_completion *completion);
-
-static void start_accepting(struct listener *listener)
-{
-	if (!listener->worker->draining)
-		loop_accept(listener->worker->loop, &listener->accept, listener->fd, accepted);
-}
-
-static void accept_again(struct timer *timer)
-{
-	start_accepting(CONTAINER_OF(timer, struct listener, again));
-}
-
-/* One line a pause, not one a connection: descriptors run out under load, when lines are dear. */
-static void pause_accepting(struct listener *listener, int result)
-{
-	if (result != -ECANCELED)
-		log_message(LOG_WARN, "accept-failed",
-			    "%s; trying again in %d ms (is the limit of open files high enough?)", strerror(-result),
-			    ACCEPT_AGAIN_MS);
-	loop_timer_start(listener->worker->loop, &listener->again, ACCEPT_AGAIN_MS);
-}
-
-static void accepted(struct loop_op *op, const struct loop_completion *completion)
-{
-	struct listener *listener = CONTAINER_OF(op, struct listener, accept);
-	struct worker *worker = listener->worker;
-	if (completion->result >= 0) {
-		if (worker->draining)
-			loop_close(worker->loop, completion->result);
-		else
-			session_create(worker, listener->server, listener->mode, completion->result);
-	}
-	if (completion->more)
-		return;
-	if (completion->result < 0)
-		pause_accepting(listener, completion->result);
-	else
-		start_accepting(listener);
-}
-
-static bool open_listeners(struct worker *worker, const struct worker_settings *settings, struct error *error)
-{
-	worker->listeners = calloc(settings->listen_count ? settings->listen_count : 1, sizeof *worker->listeners);
-	if (!worker->listeners)
-		return error_set(error, "no memory for listeners");
-	for (size_t i = 0; settings->listen_fds && i < settings->config->server_count; i++) {
-		const struct config_server *server = &settings->config->servers[i];
-		for (size_t j = 0; j < server->listener_count; j++) {
-			ASSERT(worker->listener_count < settings->listen_count);
-			struct listener *listener = &worker->listeners[worker->listener_count];
-			*listener = (struct listener){
-				.worker = worker,
-				.server = &settings->servers[i],
-				.fd = settings->listen_fds[worker->listener_count],
-				.mode = server->listeners[j].mode,
-			};
-			loop_op_init(&listener->accept);
-			timer_init(&listener->again, accept_again);
-			start_accepting(listener);
-			worker->listener_count++;
-		}
-	}
-	return true;
-}
-
-/* --- what is made anew --- */
-
-/* Sessions keep verdicts over turns, but nothing that lies in the rules; and of TLS what they began with. */
-static void look_at_renewals(struct worker *worker)
-{
-	bool any = worker->tls_files != NULL;
-	if (any)
-		tls_files_adopt(worker->tls_files, worker->servers, worker->number, &worker->tls_generation);
-	for (size_t i = 0; i < worker->config->server_count; i++) {
-		any |= worker->servers[i].lists.state != NULL;
-		list_reload_adopt(&worker->servers[i], worker->number, &worker->list_generations[i]);
-	}
-	if (any && !worker->draining)
-		loop_timer_start(worker->loop, &worker->renewal_timer, RENEWAL_LOOK_MS);
-}
-
-static void renewal_time_has_come(struct timer *timer)
-{
-	look_at_renewals(CONTAINER_OF(timer, struct worker, renewal_timer));
-}
-
-/* A lane without listeners has no sessions. */
-static void start_looking_at_renewals(struct worker *worker)
-{
-	if (worker->listener_count == 0)
-		return;
-	for (size_t i = 0; i < LIMIT_SERVERS; i++)
-		worker->list_generations[i] = SHARED_IMAGE_FIRST;
-	worker->tls_generation = SHARED_IMAGE_FIRST;
-	look_at_renewals(worker);
-}
+#include "core/server/worker_parts.h"
 
 /* --- life --- */
 
-static size_t most_sessions(const struct config *config)
-{
-	size_t most = LIMIT_REFUSED_SESSIONS;
-	for (size_t i = 0; i < config->server_count; i++)
-		most += config->servers[i].limits.connections;
-	return most;
-}
-
 static void init_memory(struct worker *worker)
 {
-	size_t most = most_sessions(worker->config);
-	pool_init(&worker->sessions, sizeof(struct session), 64, most);
+	/* Room for sessions is what the configuration says. */
+	pool_init(&worker->sessions, sizeof(struct session), 64, 0);
 	pool_init(&worker->transactions, sizeof(struct transaction), 16, LIMIT_TRANSACTIONS);
 	pool_init(&worker->texts, sizeof(struct transaction_text), 16, LIMIT_TRANSACTIONS);
 	pool_init(&worker->blocks, LIMIT_BODY_BLOCK_BYTES, 8, LIMIT_BODY_BLOCKS);
 	pool_init(&worker->exchanges, sizeof(struct session_sign_in), 16, LIMIT_SIGN_INS);
 	pool_hide(&worker->exchanges);
 	pool_init(&worker->from_fields, sizeof(struct session_from), 4, LIMIT_TRANSACTIONS);
-	stream_buffers_init(&worker->buffers, most);
+	stream_buffers_init(&worker->buffers, 0);
+	list_init(&worker->generations);
+	list_init(&worker->listeners);
 	list_init(&worker->live);
 	list_init(&worker->ready);
 	list_init(&worker->spool_waiters);
@@ -148,10 +37,8 @@ static void init_memory(struct worker *worker)
 
 static bool open_lane(struct worker *worker, const struct worker_settings *settings, struct error *error)
 {
-	struct queue_settings queue = {
-		.routes = &settings->config->routes,
-		.hostname = settings->config->servers[0].hostname,
-	};
+	const struct config *config = settings->served->config;
+	struct queue_settings queue = { .routes = &config->routes, .hostname = config->servers[0].hostname };
 	worker->queue = queue_create(worker->loop, &queue, error);
 	if (!worker->queue)
 		return false;
@@ -168,8 +55,7 @@ static bool open_lane(struct worker *worker, const struct worker_settings *setti
 	worker->refusal_file = refusal_file_create(worker->loop, settings->lane_directory, settings->number);
 	if (!worker->refusal_file)
 		return error_set(error, "no memory for refusals");
-	worker->control_servers =
-		(struct control_servers){ settings->config, settings->states, settings->guard, settings->number };
+	worker->control_servers = (struct control_servers){ .states = settings->states, .worker = settings->number };
 	struct control_settings control = {
 		.queue = worker->queue,
 		.servers = &worker->control_servers,
@@ -185,23 +71,38 @@ static bool open_users(struct worker *worker, const struct worker_settings *sett
 		return true;
 	struct sign_in_backends_settings backends = {
 		.loop = worker->loop,
-		.config = settings->config,
 		.users_directory = settings->users_directory,
 		.salt_secret = settings->salt_secret,
 		.ntlm_key_file = settings->ntlm_key_file,
 		.counts = settings->states ? &settings->states->workers[settings->number].sign_ins : NULL,
 		.hasher_fd = settings->hasher_fd,
+		.hashers = settings->served->config->hashers,
 	};
 	return sign_in_backends_open(&worker->backends, &backends, error);
 }
 
-/* Only where there are clients: a lane without listeners has none. */
-static bool open_names(struct worker *worker, const struct worker_settings *settings, struct error *error)
+static bool begin_serving(struct worker *worker, const struct worker_settings *settings, struct served *served,
+			  struct error *error)
 {
-	if (!settings->listen_fds)
-		return true;
-	worker->names = client_names_create(worker->loop, settings->config, error);
-	return worker->names != NULL;
+	struct generation *generation =
+		generation_create(served, !settings->takes_served, &worker->backends, &worker->names, error);
+	served->config = NULL;
+	if (!generation)
+		return false;
+	worker_begin_generation(worker, generation);
+	return !settings->listen_fds || worker_open_listeners(worker, settings->listen_fds, error);
+}
+
+static bool open_all(struct worker *worker, const struct worker_settings *settings, struct error *error)
+{
+	struct served served = *settings->served;
+	bool good = open_lane(worker, settings, error) && open_users(worker, settings, error) &&
+		    begin_serving(worker, settings, &served, error);
+	if (served.config && settings->takes_served)
+		served_finish(&served);
+	if (good)
+		worker_open_channel(worker, settings->channel_fd);
+	return good;
 }
 
 static void drain_time_is_up(struct timer *timer);
@@ -217,23 +118,20 @@ struct worker *worker_create(struct loop *loop, const struct worker_settings *se
 		return NULL;
 	}
 	worker->loop = loop;
-	worker->config = settings->config;
-	worker->servers = settings->servers;
 	worker->states = settings->states;
 	worker->quotas = settings->quotas;
-	worker->guard = settings->guard;
-	worker->tls_files = settings->tls_files && settings->tls_files->contents.state ? settings->tls_files : NULL;
+	worker->guard_memory = settings->guard;
 	worker->number = settings->number;
+	worker->drain_ms = settings->served->config->drain_ms;
+	worker->serves = settings->listen_fds != NULL;
+	worker->channel.fd = -1;
 	/* Session numbers of all workers differ, and those of a restarted one too. */
 	worker->next_session = (uint64_t)(loop_now(loop)->unix_us / 1000000) << 24 | (uint64_t)settings->number << 18;
 	init_memory(worker);
+	client_names_init(&worker->names, loop);
 	timer_init(&worker->drain_deadline, drain_time_is_up);
-	timer_init(&worker->renewal_timer, renewal_time_has_come);
-	if (open_lane(worker, settings, error) && open_users(worker, settings, error) &&
-	    open_names(worker, settings, error) && open_listeners(worker, settings, error)) {
-		start_looking_at_renewals(worker);
+	if (open_all(worker, settings, error))
 		return worker;
-	}
 	worker_destroy(worker);
 	return NULL;
 }
@@ -257,6 +155,7 @@ bool worker_turn(struct worker *worker, bool wait, struct error *error)
 	if (!loop_turn(worker->loop, wait && !more_is_ready, error))
 		return false;
 	run_ready(worker);
+	worker_take_changes(worker);
 	return true;
 }
 
@@ -291,37 +190,21 @@ static void drain_time_is_up(struct timer *timer)
 	drop_sessions(worker);
 }
 
-static void stop_accepting(struct worker *worker)
-{
-	for (size_t i = 0; i < worker->listener_count; i++) {
-		loop_cancel(worker->loop, &worker->listeners[i].accept);
-		loop_timer_stop(worker->loop, &worker->listeners[i].again);
-	}
-}
-
 void worker_drain(struct worker *worker)
 {
 	if (worker->draining)
 		return;
 	worker->draining = true;
-	stop_accepting(worker);
+	worker_stop_accepting(worker);
 	for (struct list *node = worker->live.next; node != &worker->live; node = node->next)
 		session_drain(CONTAINER_OF(node, struct session, link));
-	loop_timer_start(worker->loop, &worker->drain_deadline, worker->config->drain_ms);
-}
-
-static bool is_accepting(const struct worker *worker)
-{
-	for (size_t i = 0; i < worker->listener_count; i++)
-		if (loop_op_is_running(&worker->listeners[i].accept))
-			return true;
-	return false;
+	loop_timer_start(worker->loop, &worker->drain_deadline, worker->drain_ms);
 }
 
 bool worker_is_drained(const struct worker *worker)
 {
-	return worker->draining && list_is_empty(&worker->live) && worker->commits == 0 && !is_accepting(worker) &&
-	       queue_stop(worker->queue);
+	return worker->draining && list_is_empty(&worker->live) && worker->commits == 0 &&
+	       !worker_is_accepting(worker) && queue_stop(worker->queue);
 }
 
 static void finish_turns(struct worker *worker)
@@ -345,11 +228,11 @@ void worker_destroy(struct worker *worker)
 		spool_close(worker->spool);
 	}
 	loop_timer_stop(worker->loop, &worker->drain_deadline);
-	loop_timer_stop(worker->loop, &worker->renewal_timer);
-	client_names_destroy(worker->names);
+	worker_close_channel(worker);
+	worker_free_listeners(worker);
+	worker_end_generations(worker);
 	queue_destroy(worker->queue);
 	sign_in_backends_close(&worker->backends);
-	free(worker->listeners);
 	stream_buffers_finish(&worker->buffers);
 	pool_finish(&worker->from_fields);
 	pool_finish(&worker->exchanges);

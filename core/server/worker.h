@@ -11,37 +11,37 @@
 #include "core/io/loop.h"
 #include "core/io/stream.h"
 #include "core/relay/queue.h"
-#include "core/server/client_names.h"
-#include "core/server/config.h"
 #include "core/server/control.h"
+#include "core/server/generation.h"
 #include "core/server/received_start.h"
 #include "core/server/refusal_file.h"
-#include "core/server/server_block.h"
-#include "core/server/sign_in_backends.h"
-#include "core/server/tls_files.h"
 #include "core/spool/spool.h"
 
-/* A listening socket, inherited from the supervisor. */
+/* A listening socket, from the supervisor. */
 struct listener {
+	struct list link; /* worker->listeners */
 	struct loop_op accept;
 	struct timer again; /* after EMFILE and the like */
 	struct worker *worker;
-	const struct server_block *server;
+	struct generation *generation;
+	const struct server_block *server; /* of it */
+	size_t number;                     /* among its listeners */
 	int fd;
 	enum listener_mode mode;
+	bool closing;
 };
 
 struct worker_settings {
-	unsigned number; /* the lane too */
-	const struct config *config;
-	struct server_block *servers; /* in the configuration's order */
+	unsigned number;       /* the lane too */
+	struct served *served; /* what is served at first */
+	bool takes_served; /* the worker ends it when nobody uses it any more, also where it can't be made; else it outlives this
+				       * one */
 	struct server_states *states; /* of all workers; outlives this one */
 	struct quotas *quotas;        /* likewise; NULL: there are none */
-	struct guard *guard;          /* likewise; NULL: it is off */
-	struct tls_files *tls_files;  /* likewise; NULL: nobody watches them */
+	struct guard *guard;          /* likewise, whether it is on or not; NULL: there is none */
 	const int *listen_fds; /* one for each listener of each server, in order; NULL: a lane without listeners */
-	size_t listen_count;
-	int hasher_fd; /* -1: nobody can sign in */
+	int hasher_fd;         /* -1: nobody can sign in */
+	int channel_fd;        /* where the supervisor's parcels come; -1: none do */
 	const char *lane_directory;
 	const char *users_directory;
 	const uint8_t *salt_secret; /* SECRET_KEY_BYTES; NULL: nobody else serves the same users */
@@ -58,23 +58,32 @@ struct worker_refusals {
 	uint32_t kept;
 };
 
+/* What the supervisor sends. */
+struct worker_channel {
+	struct loop_op poll;
+	int fd;     /* -1: there is none */
+	bool ready; /* something has come */
+	struct parcel_reader reader;
+};
+
 struct worker {
 	struct loop *loop;
-	const struct config *config;
-	struct server_block *servers;
+	struct generation *present; /* that new sessions get */
+	struct list generations;    /* all that are in use; the present one is the last */
+	struct worker_channel channel;
 	struct server_states *states;
 	struct quotas *quotas;
-	struct guard *guard;
-	struct tls_files *tls_files;
+	struct guard *guard; /* NULL: it is off */
+	struct guard *guard_memory;
 	struct control_servers control_servers;
 	unsigned number;
-	struct listener *listeners;
-	size_t listener_count;
+	bool serves; /* it has listeners: it is no lane of an earlier start, that is only being emptied */
+	struct list listeners;
 	struct spool *spool;
 	struct queue *queue;
 	struct control *control;
 	struct sign_in_backends backends;
-	struct client_names *names;
+	struct client_names names;
 
 	struct pool sessions;
 	struct pool transactions;
@@ -94,10 +103,8 @@ struct worker {
 	size_t commits; /* transactions with something running in the spool */
 	uint64_t next_session;
 	bool draining;
+	uint64_t drain_ms;
 	struct timer drain_deadline;
-	struct timer renewal_timer; /* looks whether rules or certificates were made anew; runs where they can be */
-	uint64_t list_generations[LIMIT_SERVERS];
-	uint64_t tls_generation;
 
 	int64_t date_second; /* that `date` shows */
 	struct buffer date;

@@ -54,24 +54,23 @@ static struct worker *make_worker(const struct worker_process *process, struct e
 {
 	char lane[32];
 	snprintf(lane, sizeof lane, "lanes/%u", process->number);
-	char *lane_directory = data_folder_path(process->config, lane);
-	char *users_directory = data_folder_path(process->config, "users");
-	char *ntlm_key_file = data_folder_path(process->config, NTLM_SEAL_KEY_NAME);
+	char *lane_directory = data_folder_path(process->served->config, lane);
+	char *users_directory = data_folder_path(process->served->config, "users");
+	char *ntlm_key_file = data_folder_path(process->served->config, NTLM_SEAL_KEY_NAME);
 	bool named = lane_directory && users_directory && ntlm_key_file;
 	if (!named)
 		error_set(error, "no memory for a worker");
-	struct loop *loop = named ? make_loop(process->config, error) : NULL;
+	struct loop *loop = named ? make_loop(process->served->config, error) : NULL;
 	struct worker_settings settings = {
 		.number = process->number,
-		.config = process->config,
-		.servers = process->servers,
+		.served = process->served,
+		.takes_served = true,
 		.states = process->states,
 		.quotas = process->quotas,
 		.guard = process->guard,
-		.tls_files = process->tls_files,
 		.listen_fds = process->listen_fds,
-		.listen_count = process->listen_count,
 		.hasher_fd = process->hasher_fd,
+		.channel_fd = process->channel_fd,
 		.salt_secret = process->salt_secret,
 		.lane_directory = lane_directory,
 		.users_directory = users_directory,

@@ -6,15 +6,13 @@
 
 struct worker_process {
 	unsigned number;
-	const struct config *config;
-	struct server_block *servers;
+	struct served *served; /* what is served at first; the process' own */
 	struct server_states *states;
 	struct quotas *quotas;
 	struct guard *guard;
-	struct tls_files *tls_files;
 	const int *listen_fds;
-	size_t listen_count;
 	int hasher_fd;
+	int channel_fd;             /* to the supervisor; taken over */
 	const uint8_t *salt_secret; /* as worker_settings has it */
 	int ready_fd;               /* gets one byte, the number, when the worker serves */
 };

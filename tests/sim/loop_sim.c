@@ -477,6 +477,14 @@ static int listen_local(struct loop *loop, int directory_fd, const char *name, i
 	return sim_listen_local(sim, directory->inode, name);
 }
 
+static int32_t accept_waiting(struct loop *loop, int listen_fd)
+{
+	struct sim *sim = ((struct sim_loop *)loop)->sim;
+	struct sim_descriptor *descriptor = sim_descriptor(sim, listen_fd);
+	int32_t fd = descriptor && descriptor->socket ? sim_socket_accept(sim, descriptor->socket) : -EBADF;
+	return fd == SIM_WOULD_BLOCK ? -EAGAIN : fd;
+}
+
 static void peer_address(struct loop *loop, int fd, struct sockaddr_storage *address)
 {
 	struct sim_descriptor *descriptor = sim_descriptor(((struct sim_loop *)loop)->sim, fd);
@@ -521,6 +529,7 @@ static const struct loop_backend backend = {
 	.file_size = file_size,
 	.lock = lock,
 	.listen_local = listen_local,
+	.accept_waiting = accept_waiting,
 	.peer_address = peer_address,
 	.own_address = own_address,
 	.destroy = destroy,

@@ -31,6 +31,7 @@ static const char text[] = "data = \"/data\"\n"
 void sim_config_make(struct sim_config *made)
 {
 	static const uint8_t ticket_secret[TLS_TICKET_SECRET_BYTES];
+	const struct server_block_parts parts = { .ticket_secret = ticket_secret, .rules_fd = -1 };
 	struct config_problems problems = { 0 };
 	struct error error = { "" };
 	made->config = config_parse(text, "/sim.conf", &problems);
@@ -41,7 +42,7 @@ void sim_config_make(struct sim_config *made)
 	if (!made->states)
 		sim_fail("%s", error.text);
 	for (size_t i = 0; i < SIM_SERVERS; i++)
-		if (!server_block_init(&made->servers[i], &made->config->servers[i], ticket_secret, &error))
+		if (!server_block_init(&made->servers[i], &made->config->servers[i], &parts, &error))
 			sim_fail("%s", error.text);
 }
 

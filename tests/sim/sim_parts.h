@@ -179,6 +179,9 @@ size_t sim_socket_pull(struct sim_socket *socket, uint8_t *to, size_t capacity);
 /* It sends no more: the peer hears of it behind what was sent. */
 void sim_socket_end(struct sim_socket *socket);
 
+/* A descriptor for a connection that waits, SIM_WOULD_BLOCK, or a negative errno value. */
+int32_t sim_socket_accept(struct sim *sim, struct sim_socket *listener);
+
 /* shutdown(2) of both directions. */
 void sim_socket_shut_down(struct sim_socket *socket);
 

@@ -316,7 +316,7 @@ static int32_t broken_result(struct sim_socket *socket, int32_t later)
 	return -ECONNRESET;
 }
 
-static int32_t try_accept(struct sim *sim, struct sim_socket *listener)
+int32_t sim_socket_accept(struct sim *sim, struct sim_socket *listener)
 {
 	struct list *node = list_first(&listener->backlog);
 	if (!node)
@@ -366,7 +366,7 @@ int32_t sim_socket_attempt(struct sim_loop *loop, struct sim_socket *socket, str
 	int state = sim_socket_state(socket) & events_for(op);
 	switch (op->kind) {
 	case LOOP_ACCEPT:
-		return try_accept(sim, socket);
+		return sim_socket_accept(sim, socket);
 	case LOOP_RECEIVE:
 		if (is_connected(socket) && state && sim_chance(sim, SIM_RESET, BREAK_ONE_IN))
 			sim_socket_break(socket);

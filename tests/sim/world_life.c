@@ -54,12 +54,16 @@ static struct worker *create_worker(struct world *world, struct error *error)
 	server_states_forget_worker(world->config.states, 0);
 	for (size_t i = 0; i < SIM_SERVERS; i++)
 		world->listeners[i] = sim_listen(world->sim, NULL);
-	struct worker_settings settings = {
+	struct served served = {
+		.generation = SERVED_FIRST,
 		.config = world->config.config,
-		.servers = world->config.servers,
+		.blocks = world->config.servers,
+	};
+	struct worker_settings settings = {
+		.served = &served,
+		.channel_fd = -1,
 		.states = world->config.states,
 		.listen_fds = world->listeners,
-		.listen_count = SIM_SERVERS,
 		.hasher_fd = world->signs_in ? hashers_start(&world->hashers, world->sim) : -1,
 		.lane_directory = WORLD_LANE,
 		.users_directory = world->settings->users_directory,

@@ -107,12 +107,12 @@ static struct worker *make_worker(struct error *error)
 	}
 	listen_here();
 	hashers_fd = ends[1];
+	struct served served = { .generation = SERVED_FIRST, .config = config, .blocks = &block };
 	struct worker_settings settings = {
-		.config = config,
-		.servers = &block,
+		.served = &served,
+		.channel_fd = -1,
 		.states = &states,
 		.listen_fds = &listen_fd,
-		.listen_count = 1,
 		.hasher_fd = ends[0],
 		.lane_directory = "lane",
 		.users_directory = "users",
@@ -243,7 +243,8 @@ static void prepare(void *context)
 	if (!config)
 		fail_msg("%s", problems.list[0].text);
 	uint8_t secret[TLS_TICKET_SECRET_BYTES] = { 0 };
-	assert_true(server_block_init(&block, &config->servers[0], secret, &error));
+	struct server_block_parts parts = { .ticket_secret = secret, .rules_fd = -1 };
+	assert_true(server_block_init(&block, &config->servers[0], &parts, &error));
 	struct users *users = users_open("users", true, &error);
 	assert_non_null(users);
 	assert_int_equal(
