@@ -67,21 +67,27 @@ static bool is_free(const struct config_server *server, const struct config_list
 	return true;
 }
 
-static bool open_all(const struct config *config, unsigned copies, int *fds, struct error *error)
+bool sockets_open_listener(const struct config_server *server, const struct config_listener *listener,
+			   const struct sockets_wanted *wanted, int *fds, struct error *error)
 {
-	for (unsigned copy = 0; copy < copies; copy++) {
-		for (size_t i = 0; i < config->server_count; i++) {
-			const struct config_server *server = &config->servers[i];
-			for (size_t j = 0; j < server->listener_count; j++) {
-				const struct config_listener *listener = &server->listeners[j];
-				if (copy == 0 && copies > 1 && !is_free(server, listener, error))
-					return false;
-				*fds = open_one(listener, copies > 1);
-				if (*fds < 0)
-					return explain(server, listener, -*fds, error);
-				fds++;
-			}
-		}
+	if (!wanted->beside && !is_free(server, listener, error))
+		return false;
+	for (unsigned copy = 0; copy < wanted->copies; copy++) {
+		int fd = open_one(listener, true);
+		if (fd < 0)
+			return explain(server, listener, -fd, error);
+		fds[copy * wanted->apart] = fd;
+	}
+	return true;
+}
+
+static bool open_all(const struct config *config, const struct sockets_wanted *wanted, int *fds, struct error *error)
+{
+	for (size_t i = 0; i < config->server_count; i++) {
+		const struct config_server *server = &config->servers[i];
+		for (size_t j = 0; j < server->listener_count; j++)
+			if (!sockets_open_listener(server, &server->listeners[j], wanted, fds++, error))
+				return false;
 	}
 	return true;
 }
@@ -99,7 +105,8 @@ int *sockets_open(const struct config *config, unsigned copies, size_t *count_ea
 	}
 	for (size_t i = 0; i < count; i++)
 		fds[i] = -1;
-	if (open_all(config, copies, fds, error))
+	const struct sockets_wanted wanted = { .copies = copies, .apart = *count_each };
+	if (open_all(config, &wanted, fds, error))
 		return fds;
 	for (size_t i = 0; i < count; i++)
 		if (fds[i] >= 0)
