@@ -48,10 +48,16 @@ size_t quotas_bytes(uint32_t logins)
 	return sizeof(struct quotas) + set_count(logins) * sizeof(struct set);
 }
 
-struct quotas *quotas_open(void *memory, uint32_t logins)
+struct quotas *quotas_join(void *memory, uint32_t logins)
 {
 	struct quotas *quotas = memory;
-	if (quotas->layout != LAYOUT || quotas->set_count != set_count(logins))
+	return quotas->layout == LAYOUT && quotas->set_count == set_count(logins) ? quotas : NULL;
+}
+
+struct quotas *quotas_open(void *memory, uint32_t logins)
+{
+	struct quotas *quotas = quotas_join(memory, logins);
+	if (!quotas)
 		return NULL;
 	for (uint64_t i = 0; i < quotas->set_count; i++)
 		if (atomic_load_explicit(&quotas->sets[i].lock.holder, memory_order_relaxed))

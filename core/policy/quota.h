@@ -45,6 +45,9 @@ size_t quotas_bytes(uint32_t logins);
  * first worker. */
 struct quotas *quotas_open(void *memory, uint32_t logins);
 
+/* The one that others use already, in the same memory; NULL likewise. */
+struct quotas *quotas_join(void *memory, uint32_t logins);
+
 /* A new one in such memory, which is zero. */
 struct quotas *quotas_init(void *memory, uint32_t logins, const uint64_t secret[2]);
 

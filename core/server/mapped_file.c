@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MODE = 0600 };
@@ -42,6 +43,21 @@ void *mapped_file_open(const char *path, size_t size, mapped_file_take *take, vo
 		close(fd);
 	errno = code;
 	return memory;
+}
+
+void *mapped_file_join(const char *path, size_t size)
+{
+	struct stat status;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return NULL;
+	errno = EINVAL;
+	bool whole = fstat(fd, &status) == 0 && (size_t)status.st_size >= size;
+	void *memory = whole ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	int code = errno;
+	close(fd);
+	errno = code;
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 void mapped_file_close(void *memory, size_t size)

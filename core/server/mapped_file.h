@@ -13,6 +13,9 @@ typedef bool mapped_file_take(void *context, void *memory);
  * its room at once: a full disk must not hit a worker later. Answers the memory, or NULL with errno. */
 void *mapped_file_open(const char *path, size_t size, mapped_file_take *take, void *context);
 
+/* Maps one that another process has opened with that size, and leaves what is in it alone. NULL with errno. */
+void *mapped_file_join(const char *path, size_t size);
+
 /* NULL is allowed. */
 void mapped_file_close(void *memory, size_t size);
 

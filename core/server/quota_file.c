@@ -35,6 +35,17 @@ struct quotas *quota_file_open(const char *path, uint32_t logins, struct error *
 	return NULL;
 }
 
+struct quotas *quota_file_join(const char *path, uint32_t logins, struct error *error)
+{
+	void *memory = mapped_file_join(path, quotas_bytes(logins));
+	struct quotas *quotas = memory ? quotas_join(memory, logins) : NULL;
+	if (quotas)
+		return quotas;
+	error_set_errno(error, memory ? EINVAL : errno, "the file of quotas, %s, can't be used", path);
+	mapped_file_close(memory, quotas_bytes(logins));
+	return NULL;
+}
+
 void quota_file_close(struct quotas *quotas, uint32_t logins)
 {
 	mapped_file_close(quotas, quotas_bytes(logins));

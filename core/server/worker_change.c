@@ -78,7 +78,7 @@ void worker_end_generations(struct worker *worker)
 
 /* --- parcels --- */
 
-/* The supervisor has made the file, if there was none. */
+/* The supervisor has opened the file, and other workers may use it by now. */
 static bool open_quotas(struct worker *worker, const struct config *config, struct error *error)
 {
 	bool wanted = false;
@@ -87,7 +87,7 @@ static bool open_quotas(struct worker *worker, const struct config *config, stru
 	if (!wanted || worker->quotas)
 		return true;
 	char *path = data_folder_path(config, "quotas");
-	worker->quotas = path ? quota_file_open(path, LIMIT_QUOTA_LOGINS, error) : NULL;
+	worker->quotas = path ? quota_file_join(path, LIMIT_QUOTA_LOGINS, error) : NULL;
 	if (!path)
 		error_set(error, "no memory");
 	free(path);
