@@ -27,9 +27,8 @@ static void print_help(void)
 	     "64 the call is.");
 }
 
-static void say_ready(void *context)
+static void say_ready(const struct config *config)
 {
-	const struct config *config = context;
 	for (size_t i = 0; i < config->server_count; i++)
 		for (size_t j = 0; j < config->servers[i].listener_count; j++)
 			log_message(LOG_INFO, "listening", "%s: %s", config->servers[i].name,
@@ -89,13 +88,13 @@ int command_serve(int argc, char **argv)
 	if (!config)
 		return EXIT_ENVIRONMENT;
 	log_configure((enum log_level)config->log_level, STDERR_FILENO);
-	int status = EXIT_ENVIRONMENT;
-	if ((file || prepare_default(config)) && is_sound(config)) {
-		struct error error;
-		status = supervisor_run(config, say_ready, config, &error);
-		if (status == EXIT_ENVIRONMENT)
-			fprintf(stderr, "postern: %s\n", error.text);
+	if ((!file && !prepare_default(config)) || !is_sound(config)) {
+		config_free(config);
+		return EXIT_ENVIRONMENT;
 	}
-	config_free(config);
+	struct error error;
+	int status = supervisor_run(config, say_ready, &error);
+	if (status == EXIT_ENVIRONMENT)
+		fprintf(stderr, "postern: %s\n", error.text);
 	return status;
 }

@@ -136,6 +136,9 @@ enum {
 	LIMIT_CONTROL_CONNECTIONS = 8,          /* people who type, and their scripts */
 	LIMIT_CONTROL_LINE_BYTES = 1024, /* of a request: an order's name, and an id or the name of a server block */
 	LIMIT_CONTROL_MS = 10000,        /* from connecting to the request, and to take the answer */
+	LIMIT_PACKING_MS =
+		120000, /* to check a configuration and make its rules: millions from slow disks, on a busy machine */
+	LIMIT_CHANGE_MS = 10000, /* for workers to change over: longer takes only one that is stopped */
 
 	/* --- connection rules --- */
 	LIMIT_RULES = 16777216,  /* prefixes or names in one table: 1 GiB as it is made; blocklists have a million */

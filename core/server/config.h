@@ -117,8 +117,11 @@ struct config {
 	char *user; /* NULL: stay */
 	int user_line;
 	unsigned workers;
+	int workers_line; /* 0: not said; the next two likewise */
 	unsigned hashers;
+	int hashers_line;
 	enum loop_kind loop;
+	int loop_line;
 	int log_level;     /* enum log_level; log = debug|info|warn|error */
 	uint64_t drain_ms; /* shutdown = 30s: how long SIGTERM waits for transactions */
 	struct config_server *servers;
@@ -147,6 +150,12 @@ struct config *config_read(const char *file, struct config_problems *problems);
 
 /* The same, and what config_check() has to say of all that could be read: whatever is wrong, in one run. */
 struct config *config_examine(const char *file, struct config_problems *problems);
+
+/* The same of the file's text, to be served in place of `before`: then what only a restart can change is wrong too. */
+struct config *config_examine_change(const char *text, const struct config *before, struct config_problems *problems);
+
+/* The data folder that a configuration names, malloc'ed, whatever else is wrong with it. NULL: none can be made out. */
+char *config_data_folder(const char *file);
 
 /* config_read() from text (the embedded default, tests). `file` is the name in messages; relative paths in the text start
  * at its folder. */

@@ -42,6 +42,24 @@ static void set_user(struct config_reading *reading, const struct config_given *
 	config_set_text(reading, given);
 }
 
+static void set_workers(struct config_reading *reading, const struct config_given *given)
+{
+	reading->config->workers_line = given->value->line;
+	config_set_number(reading, given);
+}
+
+static void set_hashers(struct config_reading *reading, const struct config_given *given)
+{
+	reading->config->hashers_line = given->value->line;
+	config_set_number(reading, given);
+}
+
+static void set_loop(struct config_reading *reading, const struct config_given *given)
+{
+	reading->config->loop_line = given->value->line;
+	config_set_choice(reading, given);
+}
+
 /* --- listeners: "ADDRESS:PORT MODE" --- */
 
 static const struct config_choice listener_modes[] = {
@@ -286,9 +304,9 @@ static const struct config_key delivery_keys[] = {
 const struct config_key config_root_keys[] = {
 	{ "data", .set = set_data, FIELD(config, data) },
 	{ "user", .set = set_user, FIELD(config, user) },
-	{ "workers", .set = config_set_number, FIELD(config, workers), .least = 1, .most = LIMIT_WORKERS },
-	{ "hashers", .set = config_set_number, FIELD(config, hashers), .least = 1, .most = LIMIT_HASHERS },
-	{ "loop", .set = config_set_choice, FIELD(config, loop), .choices = loops },
+	{ "workers", .set = set_workers, FIELD(config, workers), .least = 1, .most = LIMIT_WORKERS },
+	{ "hashers", .set = set_hashers, FIELD(config, hashers), .least = 1, .most = LIMIT_HASHERS },
+	{ "loop", .set = set_loop, FIELD(config, loop), .choices = loops },
 	{ "log", .set = config_set_choice, FIELD(config, log_level), .choices = log_levels },
 	{ "shutdown", .set = config_set_duration, FIELD(config, drain_ms), .least = 0, .most = HOUR_MS },
 	{ "guard", CONFIG_BLOCK, .open = config_open_guard, .inside = config_guard_keys },

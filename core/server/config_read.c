@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/server/config_access_keys.h"
+#include "core/server/config_change.h"
 #include "core/server/config_keys.h"
 #include "core/server/config_rules.h"
 #include "core/server/config_source.h"
@@ -179,12 +180,26 @@ static void apply_block(struct config_reading *reading, const struct config_stat
 
 /* --- files --- */
 
+/* As it is written: for who may not look into the folders on the way, but read the file before it gave its rights up. */
+static char *unresolved(const char *name)
+{
+	char *here = name[0] == '/' ? NULL : getcwd(NULL, 0), *folder = NULL;
+	if (name[0] == '/')
+		return strdup(name);
+	if (here && asprintf(&folder, "%s/%s", here, name) < 0)
+		folder = NULL;
+	free(here);
+	return folder;
+}
+
 /* The absolute folder of `file`; the current one for what is not a file. */
 static char *folder_of(const char *file)
 {
 	const char *slash = strrchr(file, '/');
 	char *name = slash ? strndup(file, slash == file ? 1 : (size_t)(slash - file)) : strdup(".");
 	char *folder = name ? realpath(name, NULL) : NULL;
+	if (name && !folder && errno == EACCES)
+		folder = unresolved(name);
 	free(name);
 	return folder;
 }
@@ -202,40 +217,70 @@ static void parse_into(struct config_reading *reading, char *text)
 	config_statement_finish(&root);
 }
 
-static struct config *parse(char *text, const char *file, bool examine, struct config_problems *problems)
+/* What more than the form is looked at. */
+struct examining {
+	bool wanted;
+	const struct config *before; /* NULL: it is to be served at a start */
+};
+
+/* All that could be read of it, or NULL, with a problem, where nothing can be. */
+static struct config *parse_part(char *text, const char *file, const struct examining *examining,
+				 struct config_problems *problems)
 {
-	size_t problems_before = problems->count;
 	struct config *config = calloc(1, sizeof *config);
 	char *folder = folder_of(file);
 	if (config)
 		config->file = strdup(file);
 	if (!config || !config->file || !folder) {
 		config_problem_add(problems, file, 0, "can't be read: %s", strerror(errno));
-	} else {
-		config_set_defaults(config);
-		config->fingerprint = XXH3_64bits(text, strlen(text));
-		struct config_reading reading = { config->file, folder, config, problems };
-		parse_into(&reading, text);
-		if (examine)
-			(void)!config_check(config, problems);
+		free(folder);
+		config_free(config);
+		return NULL;
 	}
+	config_set_defaults(config);
+	config->fingerprint = XXH3_64bits(text, strlen(text));
+	struct config_reading reading = { config->file, folder, config, problems };
+	parse_into(&reading, text);
 	free(folder);
+	if (examining->wanted)
+		(void)!config_check(config, problems);
+	if (examining->before)
+		config_change_check(examining->before, config, problems);
+	return config;
+}
+
+static struct config *parse(char *text, const char *file, const struct examining *examining,
+			    struct config_problems *problems)
+{
+	size_t problems_before = problems->count;
+	struct config *config = parse_part(text, file, examining, problems);
 	if (problems->count == problems_before)
 		return config;
 	config_free(config);
 	return NULL;
 }
 
-struct config *config_parse(const char *text, const char *file, struct config_problems *problems)
+static struct config *parse_copy(const char *text, const char *file, const struct examining *examining,
+				 struct config_problems *problems)
 {
 	char *copy = strdup(text);
 	if (!copy) {
 		config_problem_add(problems, file, 0, "out of memory");
 		return NULL;
 	}
-	struct config *config = parse(copy, file, false, problems);
+	struct config *config = parse(copy, file, examining, problems);
 	free(copy);
 	return config;
+}
+
+struct config *config_parse(const char *text, const char *file, struct config_problems *problems)
+{
+	return parse_copy(text, file, &(struct examining){ .wanted = false }, problems);
+}
+
+struct config *config_examine_change(const char *text, const struct config *before, struct config_problems *problems)
+{
+	return parse_copy(text, before->file, &(struct examining){ true, before }, problems);
 }
 
 static struct config *read_file(const char *file, bool examine, struct config_problems *problems)
@@ -243,7 +288,7 @@ static struct config *read_file(const char *file, bool examine, struct config_pr
 	char *text = config_source_read(file, problems);
 	if (!text)
 		return NULL;
-	struct config *config = parse(text, file, examine, problems);
+	struct config *config = parse(text, file, &(struct examining){ .wanted = examine }, problems);
 	free(text);
 	return config;
 }
@@ -256,6 +301,19 @@ struct config *config_read(const char *file, struct config_problems *problems)
 struct config *config_examine(const char *file, struct config_problems *problems)
 {
 	return read_file(file, true, problems);
+}
+
+char *config_data_folder(const char *file)
+{
+	struct config_problems problems = { 0 };
+	char *text = config_source_read(file, &problems), *data = NULL;
+	struct config *config = text ? parse_part(text, file, &(struct examining){ .wanted = false }, &problems) : NULL;
+	if (config && config->data)
+		data = strdup(config->data);
+	free(text);
+	config_free(config);
+	config_problems_free(&problems);
+	return data;
 }
 
 static void server_finish(struct config_server *server)

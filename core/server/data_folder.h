@@ -2,7 +2,8 @@
  *
  *   users/          the user database
  *   quotas          what logins have sent, where there are quotas
- *   guard           failed sign-ins and bans, unless the guard is off
+ *   guard           failed sign-ins and bans
+ *   control         the supervisor's control socket
  *   lanes/N/        the spool's lanes, one a worker
  *   tls/            ticket.secret; with the embedded default also the CA, the certificate and their keys
  *   mail/           with the embedded default: the Maildirs */

@@ -1,25 +1,28 @@
-/* Noticing changed list files, making the rules anew, changing over; see list_reload.h. */
+/* Noticing changed list files, and making the rules anew; see list_reload.h. */
 #include "core/server/list_reload.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "core/policy/rules_image.h"
 #include "core/server/server_policy.h"
 
-enum { MAKER_NICENESS = 10 }; /* nobody waits for it, and mail is more urgent */
+enum {
+	MAKER_NICENESS = 10, /* nobody waits for it, and mail is more urgent */
+	FIRST_FREE_FD = 3,   /* of a maker */
+};
 
 /* --- looking --- */
 
 static bool begin_watch(struct list_watch *watch, const struct config_rules *rules)
 {
-	*watch = (struct list_watch){ .count = rules->file_count };
+	*watch = (struct list_watch){ .count = rules->file_count, .made_fd = -1 };
 	if (watch->count == 0)
 		return true;
 	watch->files = calloc(watch->count, sizeof *watch->files);
@@ -39,10 +42,33 @@ bool list_watches_begin(struct list_watches *watches, const struct config *confi
 	return good || error_set(error, "no memory to watch list files");
 }
 
+/* Changed in that second too: which came first is not known. */
+void list_watches_doubt(struct list_watches *watches, time_t since)
+{
+	for (size_t i = 0; i < watches->count; i++) {
+		struct list_watch *watch = &watches->servers[i];
+		for (size_t j = 0; j < watch->count; j++)
+			if (watch->files[j].taken.changed.tv_sec >= since)
+				watch->files[j].taken = (struct file_state){ .inode = 0 };
+	}
+}
+
+static void stop_making(struct list_watch *watch)
+{
+	if (watch->maker)
+		kill(watch->maker, SIGKILL);
+	if (watch->made_fd >= 0)
+		close(watch->made_fd);
+	watch->maker = 0;
+	watch->made_fd = -1;
+}
+
 void list_watches_finish(struct list_watches *watches)
 {
-	for (size_t i = 0; i < watches->count; i++)
+	for (size_t i = 0; i < watches->count; i++) {
+		stop_making(&watches->servers[i]);
 		free(watches->servers[i].files);
+	}
 	free(watches->servers);
 	*watches = (struct list_watches){ .servers = NULL };
 }
@@ -68,45 +94,54 @@ static void tell(void *context, const char *path, uint32_t line, const char *wha
 }
 
 /* Answers the exit status of the process. */
-static int make(struct server_block *block)
+static int make(const struct server_block *block, int fd)
 {
 	struct policy_rules rules = block->policy.connect;
 	struct error error = { "" };
 	if (!server_policy_read_connect(&rules, block->config, &(struct policy_problems){ tell, NULL }))
 		return EXIT_FAILURE;
-	size_t size = policy_rules_image_bytes(&rules);
-	void *memory = shared_image_reserve(&block->lists, size, &error);
-	if (!memory) {
-		log_message(LOG_ERROR, "list-wrong", "%s", error.text);
-		return EXIT_FAILURE;
-	}
-	policy_rules_image_write(&rules, memory);
-	return EXIT_SUCCESS;
+	if (server_policy_write_rules(&rules, fd, &error))
+		return EXIT_SUCCESS;
+	log_message(LOG_ERROR, "list-wrong", "%s", error.text);
+	return EXIT_FAILURE;
 }
 
-static void start_making(struct list_watch *watch, struct server_block *block)
+static void run_maker(const struct server_block *block, int fd)
 {
-	log_flush();
-	pid_t pid = fork();
-	if (pid < 0) {
-		log_message(LOG_ERROR, "fork", "%s", strerror(errno));
-		return;
-	}
-	if (pid > 0) {
-		watch->maker = pid;
-		for (size_t i = 0; i < watch->count; i++)
-			file_watch_take(&watch->files[i]);
-		return;
-	}
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* It may take long, and must not keep sockets open that the server closes. */
+	if (dup2(fd, FIRST_FREE_FD) == FIRST_FREE_FD)
+		close_range(FIRST_FREE_FD + 1, ~0U, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (nice(MAKER_NICENESS) < 0)
 		errno = 0;
-	int status = make(block);
+	int status = make(block, FIRST_FREE_FD);
 	log_flush();
 	_exit(status);
 }
 
-int list_watches_look(struct list_watches *watches, struct server_block *blocks, uint64_t now_ms)
+static void start_making(struct list_watch *watch, const struct server_block *block)
+{
+	log_flush();
+	int fd = memfd_create("postern-lists", MFD_CLOEXEC);
+	pid_t pid = fd < 0 ? -1 : fork();
+	if (pid == 0)
+		run_maker(block, fd);
+	if (pid < 0) {
+		log_message(LOG_ERROR, "fork", "%s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	watch->maker = pid;
+	watch->made_fd = fd;
+	for (size_t i = 0; i < watch->count; i++)
+		file_watch_take(&watch->files[i]);
+}
+
+int list_watches_look(struct list_watches *watches, const struct server_block *blocks, uint64_t now_ms)
 {
 	if (!watches->any)
 		return -1;
@@ -115,49 +150,26 @@ int list_watches_look(struct list_watches *watches, struct server_block *blocks,
 	watches->looked_ms = now_ms;
 	for (size_t i = 0; i < watches->count; i++) {
 		struct list_watch *watch = &watches->servers[i];
-		if (has_changed(watch) && watch->maker == 0 && shared_image_is_free(&blocks[i].lists))
+		if (has_changed(watch) && watch->maker == 0)
 			start_making(watch, &blocks[i]);
 	}
 	return LIST_LOOK_MS;
 }
 
-bool list_watches_reap(struct list_watches *watches, struct server_block *blocks, pid_t pid, int status)
+bool list_watches_reap(struct list_watches *watches, pid_t pid, int status, size_t *server, int *fd)
 {
 	size_t at = 0;
 	while (at < watches->count && watches->servers[at].maker != pid)
 		at++;
 	if (at == watches->count)
 		return false;
-	watches->servers[at].maker = 0;
+	struct list_watch *watch = &watches->servers[at];
 	bool good = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+	*server = at;
+	*fd = good ? watch->made_fd : -1;
 	if (good)
-		shared_image_publish(&blocks[at].lists);
-	log_message(good ? LOG_INFO : LOG_ERROR, good ? "lists" : "lists-refused", "server %s: %s",
-		    blocks[at].config->name,
-		    good ? "changed lists are in force" : "the lists as they were before stay in force");
+		watch->made_fd = -1;
+	watch->maker = 0;
+	stop_making(watch);
 	return true;
-}
-
-/* --- changing over --- */
-
-void list_reload_adopt(struct server_block *block, unsigned worker, uint64_t *generation)
-{
-	struct policy_rules rules;
-	struct error error = { "" };
-	uint64_t next;
-	if (!block->lists.state || shared_image_generation(&block->lists) == *generation)
-		return;
-	struct slice contents = shared_image_map(&block->lists, &next, &error);
-	if (!policy_rules_image_open(contents, &rules)) {
-		shared_image_unmap(contents);
-		log_message(LOG_ERROR, "lists-refused", "server %s: %s; trying again", block->config->name,
-			    error.text[0] ? error.text : "no memory");
-		return;
-	}
-	policy_rules_finish(&block->policy.connect);
-	shared_image_unmap(block->list_contents);
-	block->policy.connect = rules;
-	block->list_contents = contents;
-	*generation = next;
-	shared_image_settle(&block->lists, worker, next);
 }

@@ -11,11 +11,11 @@
 #include "core/base/limits.h"
 
 enum parcel_kind {
-	PARCEL_CONFIG =
-		1,    /* a configuration that is to be served from now on; served.h has the order of its descriptors */
-	PARCEL_TLS,   /* the files of TLS as they are now (tls_contents.h): one descriptor */
-	PARCEL_LISTS, /* the rules of `server` as its list files are now (policy/rules_image.h): one descriptor */
-	PARCEL_REFUSED, /* from the keeper: a file in memory with what is wrong, a line each */
+	PARCEL_CONFIG = 1, /* a configuration to be served from now on; served.h has the order of its descriptors */
+	PARCEL_TLS,        /* the files of TLS as they are now (tls_contents.h): one descriptor */
+	PARCEL_LISTS,      /* the rules of `server` as its list files are now (policy/rules_image.h): one descriptor */
+	PARCEL_REFUSED,    /* from the keeper: a file in memory with what is wrong, a line each */
+	PARCEL_CHANGED,    /* from the keeper: the configuration's file has changed; no descriptors */
 };
 
 struct parcel {

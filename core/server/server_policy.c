@@ -1,6 +1,11 @@
 /* Compiling a policy; see server_policy.h. */
 #include "core/server/server_policy.h"
 
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/policy/rules_image.h"
 #include "core/server/config_tls.h"
 
 /* --- files of rules --- */
@@ -126,6 +131,18 @@ bool server_policy_make(struct policy *policy, const struct config_server *confi
 bool server_policy_make_relay(struct policy *policy, const struct config_server *config, struct error *error)
 {
 	return make(policy, config, false, error);
+}
+
+bool server_policy_write_rules(const struct policy_rules *rules, int fd, struct error *error)
+{
+	size_t size = policy_rules_image_bytes(rules);
+	void *memory = ftruncate(fd, (off_t)size) == 0 ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+						       : MAP_FAILED;
+	if (memory == MAP_FAILED)
+		return error_set_errno(error, errno, "no memory for rules of lists");
+	policy_rules_image_write(rules, memory);
+	munmap(memory, size);
+	return true;
 }
 
 void server_policy_set_recipient(struct policy_facts *facts, const struct route_table *routes, struct slice local,

@@ -24,6 +24,9 @@ struct policy_problems {
 MUST_USE bool server_policy_read_connect(struct policy_rules *rules, const struct config_server *config,
 					 const struct policy_problems *problems);
 
+/* The rules as an image (policy/rules_image.h), as all that is in that file, which is an empty one. False and `error`. */
+MUST_USE bool server_policy_write_rules(const struct policy_rules *rules, int fd, struct error *error);
+
 /* What the routes say of a recipient. */
 void server_policy_set_recipient(struct policy_facts *facts, const struct route_table *routes, struct slice local,
 				 struct slice domain);

@@ -13,7 +13,10 @@
 #include "core/base/log.h"
 #include "core/server/supervisor_parts.h"
 
-enum { KILL_AFTER_MS = 5000 }; /* beyond the drain time */
+enum {
+	KILL_AFTER_MS = 5000, /* beyond the drain time */
+	MOST_DESCRIPTORS = 3 + SUPERVISOR_CONTROL_DESCRIPTORS + LIMIT_WORKERS,
+};
 
 uint64_t supervisor_now_ms(void)
 {
@@ -27,9 +30,9 @@ void supervisor_end(struct supervisor *supervisor)
 	if (supervisor->ending)
 		return;
 	supervisor->ending = true;
-	supervisor->kill_at_ms = supervisor_now_ms() + supervisor->config->drain_ms + KILL_AFTER_MS;
+	supervisor->kill_at_ms = supervisor_now_ms() + supervisor->served.config->drain_ms + KILL_AFTER_MS;
 	log_message(LOG_INFO, "ending", "transactions may finish within %llu s",
-		    (unsigned long long)supervisor->config->drain_ms / 1000);
+		    (unsigned long long)supervisor->served.config->drain_ms / 1000);
 	supervisor_signal(supervisor, CHILD_WORKER, SIGTERM);
 }
 
@@ -40,8 +43,7 @@ static void take_signals(struct supervisor *supervisor)
 		if (info.ssi_signo == SIGCHLD)
 			supervisor_reap(supervisor);
 		else if (info.ssi_signo == SIGHUP)
-			log_message(LOG_INFO, "signal", "SIGHUP: %sa changed configuration needs a restart",
-				    tls_files_look_now(&supervisor->tls_files) ? "certificates are read anew; " : "");
+			(void)supervisor_reload(supervisor);
 		else
 			supervisor_end(supervisor);
 	}
@@ -55,7 +57,7 @@ static bool all_ready(const struct supervisor *supervisor)
 	return true;
 }
 
-static void take_ready(struct supervisor *supervisor, supervisor_ready *ready, void *context)
+static void take_ready(struct supervisor *supervisor, supervisor_ready *ready)
 {
 	uint8_t number;
 	while (read(supervisor->ready_pipe[0], &number, 1) == 1)
@@ -64,7 +66,7 @@ static void take_ready(struct supervisor *supervisor, supervisor_ready *ready, v
 				supervisor->children[i].ready = true;
 	if (!supervisor->said_ready && !supervisor->ending && all_ready(supervisor)) {
 		supervisor->said_ready = true;
-		ready(context);
+		ready(supervisor->served.config);
 	}
 }
 
@@ -92,34 +94,55 @@ static int sooner(int a_ms, int b_ms)
 	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
-static int watch(struct supervisor *supervisor, supervisor_ready *ready, void *context)
+static size_t gather(const struct supervisor *supervisor, struct pollfd fds[MOST_DESCRIPTORS])
 {
-	int status = EXIT_SUCCESS;
+	size_t count = 0;
+	fds[count++] = (struct pollfd){ .fd = supervisor->signals, .events = POLLIN };
+	fds[count++] = (struct pollfd){ .fd = supervisor->ready_pipe[0], .events = POLLIN };
+	fds[count++] = (struct pollfd){ .fd = supervisor->keeper.socket, .events = POLLIN };
+	count += supervisor_control_polls(supervisor->control, &fds[count]);
+	for (size_t i = 0; i < supervisor->child_count; i++)
+		if (supervisor->children[i].channel >= 0)
+			fds[count++] = (struct pollfd){ .fd = supervisor->children[i].channel, .events = POLLIN };
+	return count;
+}
+
+/* Nothing here waits. */
+static int go_on(struct supervisor *supervisor, supervisor_ready *ready)
+{
+	take_signals(supervisor);
+	take_ready(supervisor, ready);
+	supervisor_take_parcels(supervisor);
+	supervisor_take_generations(supervisor);
+	supervisor_control_serve(supervisor->control, supervisor_reload, supervisor);
+	return supervisor_go_on_reloading(supervisor);
+}
+
+static int watch(struct supervisor *supervisor, supervisor_ready *ready)
+{
+	int status = EXIT_SUCCESS, reload_ms = -1;
 	for (;;) {
-		int wait_ms = supervisor_start_children(supervisor);
+		struct pollfd fds[MOST_DESCRIPTORS];
+		int wait_ms = sooner(supervisor_start_children(supervisor), reload_ms);
 		wait_ms = sooner(wait_ms, supervisor_look_at_lists(supervisor));
+		wait_ms = sooner(wait_ms, supervisor_control_wait_ms(supervisor->control, supervisor_now_ms()));
 		if (supervisor->ending) {
 			if (!go_on_ending(supervisor, &status))
 				return status;
 			wait_ms = 100;
 		}
-		struct pollfd fds[] = {
-			{ .fd = supervisor->signals, .events = POLLIN },
-			{ .fd = supervisor->ready_pipe[0], .events = POLLIN },
-		};
-		if (poll(fds, 2, wait_ms) < 0 && errno != EINTR)
+		if (poll(fds, gather(supervisor, fds), wait_ms) < 0 && errno != EINTR)
 			return EXIT_FAILURE;
-		take_signals(supervisor);
-		take_ready(supervisor, ready, context);
+		reload_ms = go_on(supervisor, ready);
 	}
 }
 
-int supervisor_run(const struct config *config, supervisor_ready *ready, void *context, struct error *error)
+int supervisor_run(struct config *config, supervisor_ready *ready, struct error *error)
 {
-	struct supervisor supervisor = { .config = config };
+	struct supervisor supervisor = { .served = { .config = config }, .keeper = { .socket = -1 } };
 	int status = 2;
 	if (supervisor_prepare(&supervisor, error)) {
-		status = watch(&supervisor, ready, context);
+		status = watch(&supervisor, ready);
 		if (supervisor.failed_start) {
 			status = 2;
 			error_set(error, "a worker could not start; the line before says why");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,26 @@ static void end_with_parent(pid_t parent)
 		_exit(EXIT_SUCCESS);
 }
 
+/* What is the supervisor's alone. */
+static void leave_supervisor(struct supervisor *supervisor)
+{
+	close(supervisor->signals);
+	close(supervisor->ready_pipe[0]);
+	keeper_leave(&supervisor->keeper);
+	supervisor_control_leave(supervisor->control);
+	for (size_t i = 0; i < supervisor->child_count; i++)
+		if (supervisor->children[i].channel >= 0)
+			close(supervisor->children[i].channel);
+}
+
+/* All but those of that worker's, unless `own` is NULL. */
+static void close_sockets(const struct listening *listening, unsigned workers, const int *own)
+{
+	for (const int *fd = listening->fds; fd < listening->fds + listening->each * workers; fd++)
+		if (!own || fd < own || fd >= own + listening->each)
+			close(*fd);
+}
+
 static void run_hasher(struct supervisor *supervisor)
 {
 	/* Ends by SIGTERM from us; a terminal's SIGINT is for the supervisor, who still needs it for last sign-ins. */
@@ -35,37 +56,29 @@ static void run_hasher(struct supervisor *supervisor)
 		fds[i] = supervisor->hasher_fds[i][1];
 		close(supervisor->hasher_fds[i][0]);
 	}
-	for (size_t i = 0; i < supervisor->listen_each * supervisor->config->workers; i++)
-		close(supervisor->listen_fds[i]);
-	tls_files_leave(&supervisor->tls_files);
+	close_sockets(&supervisor->listening, supervisor->served.config->workers, NULL);
 	_exit(hasher_run(fds, supervisor->lanes));
 }
 
-static void run_worker(struct supervisor *supervisor, unsigned number)
+static void run_worker(struct supervisor *supervisor, unsigned number, int channel)
 {
-	bool serves = number < supervisor->config->workers;
+	unsigned workers = supervisor->served.config->workers;
 	for (unsigned i = 0; i < supervisor->lanes; i++) {
 		close(supervisor->hasher_fds[i][1]);
 		if (i != number)
 			close(supervisor->hasher_fds[i][0]);
 	}
-	tls_files_leave(&supervisor->tls_files);
-	int *own = supervisor->listen_fds + supervisor->listen_each * number;
-	for (size_t i = 0; i < supervisor->listen_each * supervisor->config->workers; i++)
-		if (!serves || &supervisor->listen_fds[i] < own ||
-		    &supervisor->listen_fds[i] >= own + supervisor->listen_each)
-			close(supervisor->listen_fds[i]);
+	const int *own = number < workers ? supervisor->listening.fds + supervisor->listening.each * number : NULL;
+	close_sockets(&supervisor->listening, workers, own);
 	struct worker_process process = {
 		.number = number,
-		.config = supervisor->config,
-		.servers = supervisor->servers,
+		.served = &supervisor->served,
 		.states = supervisor->states,
 		.quotas = supervisor->quotas,
-		.guard = supervisor->guard.memory ? &supervisor->guard : NULL,
-		.tls_files = &supervisor->tls_files,
-		.listen_fds = serves ? own : NULL,
-		.listen_count = serves ? supervisor->listen_each : 0,
+		.guard = &supervisor->guard,
+		.listen_fds = own,
 		.hasher_fd = supervisor->hasher_fds[number][0],
+		.channel_fd = channel,
 		.salt_secret = supervisor->salt_secret,
 		.ready_fd = supervisor->ready_pipe[1],
 	};
@@ -75,56 +88,72 @@ static void run_worker(struct supervisor *supervisor, unsigned number)
 /* What a dead worker counted in memory of all. A lane without listeners counts nothing. */
 static void forget_worker(struct supervisor *supervisor, unsigned number)
 {
+	const struct config *config = supervisor->served.config;
 	server_states_forget_worker(supervisor->states, number);
 	if (supervisor->quotas)
 		quotas_forget_worker(supervisor->quotas, number);
-	if (supervisor->guard.memory)
-		guard_forget_worker(&supervisor->guard, number);
-	tls_files_forget_worker(&supervisor->tls_files, number);
-	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
-		server_block_forget_worker(&supervisor->servers[i], number);
-}
-
-/* The other way: from now on it uses what it is forked with. */
-static void expect_worker(struct supervisor *supervisor, unsigned number)
-{
-	if (number < supervisor->config->workers)
-		tls_files_expect_worker(&supervisor->tls_files, number);
-	for (size_t i = 0; number < supervisor->config->workers && i < supervisor->config->server_count; i++)
-		server_block_expect_worker(&supervisor->servers[i], number);
+	guard_forget_worker(&supervisor->guard, number);
+	for (size_t i = 0; number < config->workers && i < config->server_count; i++)
+		server_block_forget_worker(&supervisor->served.blocks[i], number);
 }
 
 int supervisor_look_at_lists(struct supervisor *supervisor)
 {
 	if (supervisor->ending || !supervisor->said_ready)
 		return -1;
-	return list_watches_look(&supervisor->lists, supervisor->servers, supervisor_now_ms());
+	return list_watches_look(&supervisor->lists, supervisor->served.blocks, supervisor_now_ms());
+}
+
+static void close_channel(struct child *child)
+{
+	if (child->channel >= 0)
+		close(child->channel);
+	child->channel = -1;
+}
+
+/* Answers the worker's end; -1: none, also of a hasher. What the worker is forked with is the newest; what comes later goes that way. */
+static int open_channel(const struct supervisor *supervisor, struct child *child)
+{
+	int sockets[2];
+	child->generation = supervisor->served.generation;
+	if (child->kind == CHILD_HASHER)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) != 0)
+		return -1;
+	child->channel = sockets[0];
+	return sockets[1];
+}
+
+static _Noreturn void run_child(struct supervisor *supervisor, const struct child *child, int channel, pid_t parent)
+{
+	end_with_parent(parent);
+	leave_supervisor(supervisor);
+	if (child->kind == CHILD_HASHER)
+		run_hasher(supervisor);
+	else
+		run_worker(supervisor, child->number, channel);
+	_exit(EXIT_FAILURE);
 }
 
 static void start(struct supervisor *supervisor, struct child *child)
 {
 	child->started_ms = supervisor_now_ms();
 	child->ready = child->kind == CHILD_HASHER;
-	if (child->kind == CHILD_WORKER)
-		expect_worker(supervisor, child->number);
+	int channel = open_channel(supervisor, child);
 	log_flush();
 	pid_t supervisor_pid = getpid();
-	pid_t pid = fork();
-	if (pid < 0) {
-		log_message(LOG_ERROR, "fork", "%s", strerror(errno));
-		return;
-	}
+	pid_t pid = child->kind == CHILD_WORKER && channel < 0 ? -1 : fork();
+	int code = errno;
+	if (pid == 0)
+		run_child(supervisor, child, channel, supervisor_pid);
+	if (channel >= 0)
+		close(channel);
 	if (pid > 0) {
 		child->pid = pid;
 		return;
 	}
-	end_with_parent(supervisor_pid);
-	close(supervisor->signals);
-	close(supervisor->ready_pipe[0]);
-	if (child->kind == CHILD_HASHER)
-		run_hasher(supervisor);
-	else
-		run_worker(supervisor, child->number);
+	close_channel(child);
+	log_message(LOG_ERROR, "fork", "%s", strerror(code));
 }
 
 static const char *kind_name(const struct child *child)
@@ -156,8 +185,10 @@ void supervisor_reap(struct supervisor *supervisor)
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
 		struct child *child = find_child(supervisor, pid);
 		if (!child) {
-			if (!tls_files_reap(&supervisor->tls_files, pid))
-				(void)list_watches_reap(&supervisor->lists, supervisor->servers, pid, status);
+			if (keeper_reap(&supervisor->keeper, pid))
+				supervisor_lost_keeper(supervisor);
+			else
+				(void)supervisor_change_lists(supervisor, pid, status);
 			continue;
 		}
 		if (!supervisor->ending && !supervisor->said_ready && WIFEXITED(status) &&
@@ -170,6 +201,7 @@ void supervisor_reap(struct supervisor *supervisor)
 		}
 		if (child->kind == CHILD_WORKER)
 			forget_worker(supervisor, child->number);
+		close_channel(child);
 		child->pid = 0;
 		child->ready = false;
 	}

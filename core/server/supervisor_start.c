@@ -30,21 +30,18 @@ static bool derive_salt_secret(struct supervisor *supervisor, const uint8_t secr
 	return true;
 }
 
+/* The keeper first: it has nothing open that the server may close, and misses no change of a file. */
 static bool init_servers(struct supervisor *supervisor, struct error *error)
 {
 	uint8_t secret[TLS_TICKET_SECRET_BYTES];
-	const struct config *config = supervisor->config;
-	if (!data_folder_ticket_secret(config, &supervisor->run_as, secret, error))
+	struct config *config = supervisor->served.config;
+	if (!data_folder_ticket_secret(config, &supervisor->run_as, secret, error) ||
+	    !keeper_start(&supervisor->keeper, config, error) || !list_watches_begin(&supervisor->lists, config, error))
 		return false;
-	if (!list_watches_begin(&supervisor->lists, config, error))
-		return false;
-	supervisor->servers = calloc(config->server_count, sizeof *supervisor->servers);
 	supervisor->states = server_states_create(error);
-	bool good = derive_salt_secret(supervisor, secret, error) && supervisor->servers && supervisor->states;
-	for (size_t i = 0; good && i < config->server_count; i++)
-		good = server_block_init(&supervisor->servers[i], &config->servers[i], secret, error) &&
-		       server_block_count_clients(&supervisor->servers[i], config->workers, error) &&
-		       server_block_share_lists(&supervisor->servers[i], error);
+	bool good = supervisor->states && derive_salt_secret(supervisor, secret, error);
+	good = good && served_start(&supervisor->served, config, secret, error) &&
+	       served_go_on(&supervisor->served, NULL, supervisor->states, error);
 	secret_wipe(secret, sizeof secret);
 	/* What making the rules has taken for a while would be in every child. */
 	if (supervisor->lists.any)
@@ -54,11 +51,11 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 
 static bool init_children(struct supervisor *supervisor, struct error *error)
 {
-	supervisor->lanes = data_folder_lanes(supervisor->config);
-	if (supervisor->lanes > supervisor->config->workers)
+	supervisor->lanes = data_folder_lanes(supervisor->served.config);
+	if (supervisor->lanes > supervisor->served.config->workers)
 		log_message(LOG_INFO, "lanes", "%u lanes of an earlier start are served without listeners",
-			    supervisor->lanes - supervisor->config->workers);
-	unsigned hashers = supervisor->config->hashers;
+			    supervisor->lanes - supervisor->served.config->workers);
+	unsigned hashers = supervisor->served.config->hashers;
 	supervisor->child_count = supervisor->lanes + hashers;
 	supervisor->children = calloc(supervisor->child_count, sizeof *supervisor->children);
 	supervisor->hasher_fds = calloc(supervisor->lanes, sizeof *supervisor->hasher_fds);
@@ -72,6 +69,7 @@ static bool init_children(struct supervisor *supervisor, struct error *error)
 		supervisor->children[i] = (struct child){
 			.kind = i < hashers ? CHILD_HASHER : CHILD_WORKER,
 			.number = i < hashers ? i : i - hashers,
+			.channel = -1,
 		};
 	return true;
 }
@@ -120,14 +118,12 @@ static bool make_user_database(const struct config *config, struct error *error)
 	return users != NULL;
 }
 
-/* As who the server runs as, whose file it is. */
-static bool open_quotas(struct supervisor *supervisor, struct error *error)
+bool supervisor_open_quotas(struct supervisor *supervisor, const struct config *config, struct error *error)
 {
-	const struct config *config = supervisor->config;
 	bool wanted = false;
 	for (size_t i = 0; i < config->server_count; i++)
 		wanted |= quota_limits_anything(&config->servers[i].quota);
-	if (!wanted)
+	if (!wanted || supervisor->quotas)
 		return true;
 	char *path = data_folder_path(config, "quotas");
 	supervisor->quotas = path ? quota_file_open(path, LIMIT_QUOTA_LOGINS, error) : NULL;
@@ -139,9 +135,7 @@ static bool open_quotas(struct supervisor *supervisor, struct error *error)
 
 static bool open_guard(struct supervisor *supervisor, struct error *error)
 {
-	const struct config *config = supervisor->config;
-	if (!config->guard.enable)
-		return true;
+	const struct config *config = supervisor->served.config;
 	char *path = data_folder_path(config, "guard");
 	bool good = path ? guard_file_open(&supervisor->guard, path, &config->guard.settings, error)
 			 : error_set(error, "no memory");
@@ -149,32 +143,43 @@ static bool open_guard(struct supervisor *supervisor, struct error *error)
 	return good;
 }
 
+static bool open_sockets(struct supervisor *supervisor, struct error *error)
+{
+	const struct config *config = supervisor->served.config;
+	struct listening *listening = &supervisor->listening;
+	listening->fds = sockets_open(config, config->workers, &listening->each, error);
+	return listening->fds != NULL;
+}
+
+static bool open_control(struct supervisor *supervisor, struct error *error)
+{
+	supervisor->control = supervisor_control_open(supervisor->served.config->data, error);
+	return supervisor->control != NULL;
+}
+
 bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 {
-	const struct config *config = supervisor->config;
+	const struct config *config = supervisor->served.config;
 	raise_limits();
-	if (!run_as_find(config, &supervisor->run_as, error) ||
-	    !data_folder_prepare(config, &supervisor->run_as, error) || !init_servers(supervisor, error))
-		return false;
-	supervisor->listen_fds = sockets_open(config, config->workers, &supervisor->listen_each, error);
-	return supervisor->listen_fds && tls_files_start(&supervisor->tls_files, config, error) &&
-	       run_as_become(config, &supervisor->run_as, error) && make_user_database(config, error) &&
-	       open_quotas(supervisor, error) && open_guard(supervisor, error) && init_signals(supervisor, error) &&
+	return run_as_find(config, &supervisor->run_as, error) &&
+	       data_folder_prepare(config, &supervisor->run_as, error) && init_servers(supervisor, error) &&
+	       open_sockets(supervisor, error) && run_as_become(config, &supervisor->run_as, error) &&
+	       make_user_database(config, error) && supervisor_open_quotas(supervisor, config, error) &&
+	       open_guard(supervisor, error) && open_control(supervisor, error) && init_signals(supervisor, error) &&
 	       init_children(supervisor, error);
 }
 
 void supervisor_finish(struct supervisor *supervisor)
 {
-	for (size_t i = 0; supervisor->servers && i < supervisor->config->server_count; i++)
-		server_block_finish(&supervisor->servers[i]);
-	free(supervisor->servers);
+	supervisor_control_close(supervisor->control);
 	secret_free(supervisor->salt_secret);
 	list_watches_finish(&supervisor->lists);
-	tls_files_stop(&supervisor->tls_files);
+	keeper_leave(&supervisor->keeper);
+	served_finish(&supervisor->served);
 	quota_file_close(supervisor->quotas, LIMIT_QUOTA_LOGINS);
 	guard_file_close(&supervisor->guard);
 	server_states_destroy(supervisor->states);
-	free(supervisor->listen_fds);
+	free(supervisor->listening.fds);
 	free(supervisor->hasher_fds);
 	free(supervisor->children);
 }

@@ -1,5 +1,4 @@
-/* core/server/rule_file, file_watch and shared_image: list files from the disk, their changes, and contents that are replaced
- * while another process uses them. */
+/* core/server/rule_file and file_watch: list files from the disk, and their changes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +11,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/buffer.h"
 #include "core/server/file_watch.h"
 #include "core/server/rule_file.h"
-#include "core/server/shared_image.h"
 
 static char folder[] = "/tmp/postern-test-XXXXXX";
 static char path[64];
@@ -135,92 +132,11 @@ static void a_change_counts_when_it_has_settled(void **state)
 	assert_false(file_watch_look(&watch));
 }
 
-/* --- sharing --- */
-
-static void fill(struct shared_image *image, const char *text)
-{
-	struct error error;
-	size_t size = strlen(text) + 1;
-	char *memory = shared_image_reserve(image, size, &error);
-	if (!memory)
-		fail_msg("%s", error.text);
-	memcpy(memory, text, size);
-	shared_image_unmap(slice_of(memory, size));
-}
-
-static struct slice look(struct shared_image *image, unsigned worker, const char *wanted)
-{
-	uint64_t generation;
-	struct error error;
-	struct slice contents = shared_image_map(image, &generation, &error);
-	assert_string_equal((const char *)contents.data, wanted);
-	shared_image_settle(image, worker, generation);
-	return contents;
-}
-
-static void contents_stay_until_all_have_left_them(void **state)
-{
-	(void)state;
-	struct shared_image image;
-	struct error error;
-	uint64_t generation;
-	assert_true(shared_image_create(&image, &error));
-	assert_int_equal(shared_image_map(&image, &generation, &error).size, 0);
-	assert_int_equal(generation, SHARED_IMAGE_FIRST);
-	fill(&image, "first");
-	shared_image_publish(&image);
-	shared_image_expect(&image, 0);
-	shared_image_expect(&image, 5);
-	assert_true(shared_image_is_free(&image));
-	struct slice first = look(&image, 0, "first");
-	fill(&image, "second, and longer");
-	assert_string_equal((const char *)first.data, "first");
-	shared_image_publish(&image);
-	assert_false(shared_image_is_free(&image));
-	struct slice second = look(&image, 0, "second, and longer");
-	shared_image_unmap(first);
-	assert_false(shared_image_is_free(&image)); /* worker 5 has not looked */
-	shared_image_forget(&image, 5);
-	assert_true(shared_image_is_free(&image));
-	shared_image_expect(&image, 5);
-	assert_true(shared_image_is_free(&image));
-	fill(&image, "3");
-	shared_image_publish(&image);
-	struct slice third = look(&image, 5, "3");
-	assert_int_equal(third.size, 2);
-	assert_string_equal((const char *)second.data, "second, and longer");
-	shared_image_unmap(second);
-	shared_image_unmap(third);
-	shared_image_destroy(&image);
-	shared_image_destroy(&image);
-}
-
-static void a_child_may_make_them(void **state)
-{
-	(void)state;
-	struct shared_image image;
-	struct error error;
-	int status;
-	assert_true(shared_image_create(&image, &error));
-	pid_t pid = fork();
-	if (pid == 0) {
-		fill(&image, "from the child");
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	shared_image_publish(&image);
-	shared_image_unmap(look(&image, 0, "from the child"));
-	shared_image_destroy(&image);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_read_and_its_faults_told),
 		cmocka_unit_test(a_change_counts_when_it_has_settled),
-		cmocka_unit_test(contents_stay_until_all_have_left_them),
-		cmocka_unit_test(a_child_may_make_them),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
