@@ -17,6 +17,7 @@ int command_check(int argc, char **argv);
 int command_user(int argc, char **argv);
 int command_queue(int argc, char **argv);
 int command_server(int argc, char **argv);
+int command_reload(int argc, char **argv);
 int command_ban(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_prove(int argc, char **argv);

@@ -1,4 +1,4 @@
-/* Asking a worker by its control socket; see control_client.h. */
+/* Asking a running server by a control socket; see control_client.h. */
 #include "tools/control_client.h"
 
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include "core/server/control.h"
 
 /* 0 or a negative errno value. */
-static int connect_to(int fd, const char *lane_directory)
+static int connect_to(int fd, const char *directory)
 {
-	int directory_fd = open(lane_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory_fd < 0)
 		return -errno;
 	struct sockaddr_un address;
@@ -25,10 +25,10 @@ static int connect_to(int fd, const char *lane_directory)
 	return result;
 }
 
-enum control_client_status control_client_connect(struct control_client *client, const char *lane_directory)
+enum control_client_status control_client_connect(struct control_client *client, const char *directory)
 {
 	*client = (struct control_client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-	int result = connect_to(client->fd, lane_directory);
+	int result = connect_to(client->fd, directory);
 	client->answers = result == 0 ? fdopen(client->fd, "r") : NULL;
 	if (client->answers)
 		return CONTROL_CLIENT_OK;
@@ -54,24 +54,33 @@ void control_client_set_patience(struct control_client *client, unsigned ms)
 	(void)setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 
-json_t *control_client_ask(struct control_client *client, json_t *request, struct error *error)
+json_t *control_client_ask_whole(struct control_client *client, json_t *request, struct error *error)
 {
 	char *line = NULL;
 	size_t capacity = 0;
 	json_error_t wrong;
-	client->refused = false;
 	if (!say(client, request) || getline(&line, &capacity, client->answers) <= 0) {
 		error_set(error, "the server went away before it answered; ask again");
 		free(line);
 		return NULL;
 	}
 	json_t *answer = json_loads(line, JSON_REJECT_DUPLICATES, &wrong);
-	const char *refusal = json_string_value(json_object_get(answer, "error"));
 	free(line);
-	if (json_is_object(answer) && !refusal)
+	if (json_is_object(answer))
+		return answer;
+	json_decref(answer);
+	return json_pack("{s:s}", "error", "not an answer");
+}
+
+json_t *control_client_ask(struct control_client *client, json_t *request, struct error *error)
+{
+	client->refused = false;
+	json_t *answer = control_client_ask_whole(client, request, error);
+	const char *refusal = json_string_value(json_object_get(answer, "error"));
+	if (!answer || !refusal)
 		return answer;
 	client->refused = true;
-	error_set(error, "the server says: %s", refusal ? refusal : "not an answer");
+	error_set(error, "the server says: %s", refusal);
 	json_decref(answer);
 	return NULL;
 }

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{ "user", command_user, "add, change, list, import users" },
 	{ "queue", command_queue, "list, show, release, remove messages" },
 	{ "server", command_server, "list, pause, resume servers" },
+	{ "reload", command_reload, "have the running server take a changed configuration" },
 	{ "ban", command_ban, "list, make, end bans of those who guess passwords" },
 	{ "explain", command_explain, "say what a client may do and which rule says so" },
 	{ "prove", command_prove, "say what a configuration lets happen" },

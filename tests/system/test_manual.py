@@ -10,7 +10,7 @@ import postern
 pytestmark = pytest.mark.any_loop("it starts no server")
 
 PAGE = postern.ROOT / "tools" / "man" / "postern.1"
-COMMANDS = ("serve", "check", "user", "queue", "server", "ban", "explain", "prove", "cert", "verify", "policy")
+COMMANDS = ("serve", "check", "user", "queue", "server", "reload", "ban", "explain", "prove", "cert", "verify", "policy")
 
 
 def rendered():
