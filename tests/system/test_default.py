@@ -54,6 +54,12 @@ class Default:
         return found.group(1) if found else None
 
 
+def test_it_has_no_file_to_reload(tmp_path):
+    with Default(tmp_path):
+        done = postern.postern("reload", cwd=tmp_path)
+        assert done.returncode == 1 and "the embedded default has no file" in done.stderr
+
+
 def submit(folder, port, password, subject):
     tls = conversation.context(folder / "postern-data/tls/ca.pem")
     with Conversation(port, tls if port == 2465 else None) as client:

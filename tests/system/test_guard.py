@@ -226,10 +226,16 @@ def test_this_machine_is_exempt_unless_said(make_server):
 
 
 def test_the_guard_may_be_off(make_server):
-    server = make(make_server, "enable = no  exempt = { }")
+    server = make(make_server, "enable = no " + QUICK)
     guess(server, 12)
     assert attempt(server).code == 235
-    assert not (server.folder / "data" / "guard").exists()
+    server.config.write_text(server.config.read_text().replace("enable = no", "enable = yes"))
+    assert server.run("reload").returncode == 0
+    guess(server, 10)
+    assert is_banned(attempt(server))
+    server.config.write_text(server.config.read_text().replace("enable = yes", "enable = no"))
+    assert server.run("reload").returncode == 0
+    assert attempt(server).code == 235
 
 
 def test_the_same_wrong_password_again_is_no_guess(make_server):

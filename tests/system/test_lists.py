@@ -47,7 +47,7 @@ def check_all_workers(server, source, wanted):
 
 
 def wait_for_all_workers(server, source, wanted):
-    """Each looks once a second."""
+    """Made by a process of its own, a second after the change."""
     postern.wait_until(lambda: all_workers_say(server, source) == {wanted}, TAKES_EFFECT, f"{source}: {wanted}")
 
 
@@ -60,7 +60,7 @@ def test_a_list_counts_from_the_start_and_when_it_changes(make_server):
     write(server, "127.0.0.3\n")
     wait_for_all_workers(server, "127.0.0.3", False)
     check_all_workers(server, "127.0.0.2", True)
-    # Written over, and again: each of the two pieces of memory is used twice.
+    # Written over, and again.
     for source, other in (("127.0.0.4", "127.0.0.3"), ("127.0.0.5", "127.0.0.4"), ("127.0.0.6", "127.0.0.5")):
         (server.folder / "blocked.txt").write_text(source + "\n")
         wait_for_all_workers(server, source, False)
