@@ -103,9 +103,11 @@ bool sign_in_backends_open(struct sign_in_backends *backends, const struct sign_
 {
 	backends->loop = settings->loop;
 	list_init(&backends->outside);
-	if (settings->ntlm_key_file && !(backends->ntlm_key_file = strdup(settings->ntlm_key_file)))
-		return error_set(error, "no memory for sign-ins");
-	backends->users = users_open(settings->users_directory, false, error);
+	backends->ntlm_key_file = settings->ntlm_key_file ? strdup(settings->ntlm_key_file) : NULL;
+	if (settings->ntlm_key_file && !backends->ntlm_key_file)
+		error_set(error, "no memory for sign-ins");
+	else
+		backends->users = users_open(settings->users_directory, false, error);
 	if (!backends->users) {
 		loop_close(settings->loop, settings->hasher_fd);
 		return false;

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "core/base/log.h"
-#include "core/server/sign_in_backends.h"
+#include "core/server/sign_in_table.h"
 #include "core/users/hasher.h"
 #include "core/users/ntlm_client.h"
 #include "crypto/secret.h"
@@ -65,6 +65,7 @@ struct client {
 static struct config *config;
 static struct loop *loop;
 static struct sign_in_backends backends;
+static struct sign_in_table *table;
 static struct client clients[CLIENTS];
 static struct buffer challenge;
 static uint8_t challenge_storage[LIMIT_CHALLENGE_BYTES];
@@ -173,7 +174,7 @@ static void begin(size_t i)
 {
 	struct client *client = &clients[i];
 	*client = (struct client){
-		.backend = sign_in_backends_find(&backends, rows[i].server, rows[i].mechanism),
+		.backend = sign_in_table_find(table, rows[i].server, rows[i].mechanism),
 		.request = { .done = answered,
 			     .facts = &facts,
 			     .mechanism = rows[i].mechanism,
@@ -259,17 +260,20 @@ static void live(void *context)
 	(void)context;
 	const struct sign_in_backends_settings settings = {
 		.loop = loop,
-		.config = config,
 		.users_directory = "users",
 		.ntlm_key_file = "ntlm.key",
 		.salt_secret = salt_secret,
 		.hasher_fd = ours_fd,
+		.hashers = 1,
 	};
 	memset(&backends, 0, sizeof backends);
-	if (sign_in_backends_open(&backends, &settings, &error))
+	table = sign_in_backends_open(&backends, &settings, &error) ? sign_in_table_create(&backends, config, &error)
+								    : NULL;
+	if (table)
 		sign_in_all();
 	else
 		assert_true(torture_has_failed() && error.text[0]);
+	sign_in_table_destroy(table);
 	sign_in_backends_close(&backends);
 	assert_true(fcntl(ours_fd, F_GETFD) < 0 && errno == EBADF);
 }
