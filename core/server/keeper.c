@@ -158,11 +158,31 @@ static void refuse(const struct keeping *keeping, const char *text)
 		log_message(LOG_ERROR, "reload", "%s", error.text);
 }
 
+static void forget_packer(struct keeping *keeping)
+{
+	keeping->packer = 0;
+	if (keeping->packer_fd >= 0)
+		close(keeping->packer_fd);
+	keeping->packer_fd = -1;
+}
+
+/* The one before has handed over all that it had, or nobody would ask again; it may not have ended yet. */
+static void see_packer_off(struct keeping *keeping)
+{
+	if (!keeping->packer)
+		return;
+	kill(keeping->packer, SIGKILL);
+	while (waitpid(keeping->packer, NULL, 0) < 0 && errno == EINTR)
+		;
+	forget_packer(keeping);
+}
+
 static void reload(struct keeping *keeping, uint64_t generation)
 {
 	struct config_problems problems = { 0 };
 	struct error error;
 	const char *file = keeping->present.config->file;
+	see_packer_off(keeping);
 	keeping->next_generation = generation;
 	if (keeping->present.config->built_in) {
 		refuse(keeping,
@@ -189,10 +209,7 @@ static void end_packer(struct keeping *keeping)
 		kill(keeping->packer, SIGKILL);
 	if (waitpid(keeping->packer, &status, WNOHANG) == 0)
 		return;
-	keeping->packer = 0;
-	if (keeping->packer_fd >= 0)
-		close(keeping->packer_fd);
-	keeping->packer_fd = -1;
+	forget_packer(keeping);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS)
 		refuse(keeping, now_ms() > keeping->packer_ends_ms
 					? "checking it took too long"
