@@ -114,6 +114,10 @@ static void tell_mail(struct verify *at, const struct verify_case *what, const s
 		verify_tell(at, VERIFY_FAILED, what,
 			    "%s; but the configuration takes it from %llu other classes of clients, one at %s",
 			    reply->text, (unsigned long long)said->clear->classes, example);
+	} else if (at->server && !said->refused && at->target.security == PROBE_STARTTLS) {
+		verify_tell(at, VERIFY_FAILED, what,
+			    "%s; but not for want of TLS: by the configuration whoever may send may do so in the clear",
+			    reply->text);
 	} else if (said->refused && reply->code != 530) {
 		verify_tell(at, VERIFY_FAILED, what, "%s; by the configuration it is 530, whoever sends", reply->text);
 	} else {
