@@ -163,22 +163,6 @@ static bool take_name(struct tls_session *session, const X509 *certificate)
 	return done;
 }
 
-/* An X509_V_… value. */
-static int check_chain(const struct tls_session *session, STACK_OF(X509) * chain)
-{
-	X509_STORE_CTX *check = X509_STORE_CTX_new();
-	int outcome = X509_V_ERR_OUT_OF_MEM;
-	if (check && X509_STORE_CTX_init(check, session->context->trusted, sk_X509_value(chain, 0), chain) &&
-	    X509_STORE_CTX_set_default(check, "ssl_client")) {
-		bool valid = X509_verify_cert(check) == 1;
-		outcome = X509_STORE_CTX_get_error(check);
-		if (!valid && outcome == X509_V_OK)
-			outcome = X509_V_ERR_UNSPECIFIED;
-	}
-	X509_STORE_CTX_free(check);
-	return outcome;
-}
-
 bool tls_client_name_take(struct tls_session *session)
 {
 	const STACK_OF(CRYPTO_BUFFER) *encoded =
@@ -187,7 +171,7 @@ bool tls_client_name_take(struct tls_session *session)
 		return true;
 	STACK_OF(X509) *chain = tls_verify_decode(encoded);
 	bool done = true;
-	int outcome = chain ? check_chain(session, chain) : X509_V_OK;
+	int outcome = chain ? tls_verify_chain(session, chain, "ssl_client", NULL) : X509_V_OK;
 	if (!chain)
 		session->client_problem = "the certificate can't be read";
 	else if (outcome != X509_V_OK)

@@ -132,6 +132,11 @@ MUST_USE bool tls_verify_prepare(struct tls_context *context, const char *ca_fil
 /* The peer's chain, decoded; NULL when it can't be. To be freed with its elements. */
 STACK_OF(X509) * tls_verify_decode(const STACK_OF(CRYPTO_BUFFER) * encoded);
 
+/* Whether the chain, its leaf first, leads to a CA of the session's context and is for the purpose, "ssl_server" or "ssl_client", and
+ * for the host unless that is NULL. Answers an X509_V_… value. */
+MUST_USE int tls_verify_chain(const struct tls_session *session, STACK_OF(X509) * chain, const char *purpose,
+			      const char *host_name);
+
 /* A store with what is in the file; NULL when it can't be read: BoringSSL's error says why. */
 X509_STORE *tls_verify_read_store(const char *file);
 

@@ -32,13 +32,13 @@ static bool expect_host(X509_STORE_CTX *check, const char *host_name)
 					       : X509_VERIFY_PARAM_set1_host(parameters, host_name, strlen(host_name));
 }
 
-/* An X509_V_… value. */
-static int check_chain(const struct tls_session *session, STACK_OF(X509) * chain)
+int tls_verify_chain(const struct tls_session *session, STACK_OF(X509) * chain, const char *purpose,
+		     const char *host_name)
 {
 	X509_STORE_CTX *check = X509_STORE_CTX_new();
 	int outcome = X509_V_ERR_OUT_OF_MEM;
 	if (check && X509_STORE_CTX_init(check, session->context->trusted, sk_X509_value(chain, 0), chain) &&
-	    X509_STORE_CTX_set_default(check, "ssl_server") && expect_host(check, session->host_name)) {
+	    X509_STORE_CTX_set_default(check, purpose) && (!host_name || expect_host(check, host_name))) {
 		bool valid = X509_verify_cert(check) == 1;
 		outcome = X509_STORE_CTX_get_error(check);
 		if (!valid && outcome == X509_V_OK)
@@ -52,7 +52,8 @@ static enum ssl_verify_result_t verify_server(SSL *ssl, uint8_t *alert)
 {
 	struct tls_session *session = tls_window_bio_session(SSL_get_rbio(ssl));
 	STACK_OF(X509) *chain = tls_verify_decode(SSL_get0_peer_certificates(ssl));
-	int outcome = chain ? check_chain(session, chain) : X509_V_ERR_UNSPECIFIED;
+	int outcome =
+		chain ? tls_verify_chain(session, chain, "ssl_server", session->host_name) : X509_V_ERR_UNSPECIFIED;
 	sk_X509_pop_free(chain, X509_free);
 	ERR_clear_error();
 	if (outcome == X509_V_OK)
