@@ -74,23 +74,28 @@ void config_set_path(struct config_reading *reading, const struct config_given *
 	store_text(reading, given, config_absolute_path(reading, given->value->text));
 }
 
+/* Stores what is within the key's bounds; `format` writes a bound as one writes it in a configuration. */
+static void store_in_bounds(struct config_reading *reading, const struct config_given *given, uint64_t number,
+			    void (*format)(uint64_t number, char text[CONFIG_UNIT_TEXT_BYTES]))
+{
+	char what[128], least[CONFIG_UNIT_TEXT_BYTES], most[CONFIG_UNIT_TEXT_BYTES];
+	if (number >= given->key->least && number <= given->key->most) {
+		config_store_number(given, number);
+		return;
+	}
+	format(given->key->least, least);
+	format(given->key->most, most);
+	snprintf(what, sizeof what, "must be from %s to %s", least, most);
+	config_given_problem(reading, given, what);
+}
+
 void config_set_size(struct config_reading *reading, const struct config_given *given)
 {
 	uint64_t bytes;
-	char what[128];
-	if (!config_size_parse(given->value->text, &bytes)) {
+	if (config_size_parse(given->value->text, &bytes))
+		store_in_bounds(reading, given, bytes, config_size_format);
+	else
 		config_given_problem(reading, given, "not a size; write bytes, or a number with K, M or G, like 36M");
-		return;
-	}
-	if (bytes >= given->key->least && bytes <= given->key->most) {
-		config_store_number(given, bytes);
-		return;
-	}
-	char least[CONFIG_UNIT_TEXT_BYTES], most[CONFIG_UNIT_TEXT_BYTES];
-	config_size_format(given->key->least, least);
-	config_size_format(given->key->most, most);
-	snprintf(what, sizeof what, "must be from %s to %s", least, most);
-	config_given_problem(reading, given, what);
 }
 
 void config_set_duration(struct config_reading *reading, const struct config_given *given)
@@ -106,17 +111,9 @@ void config_set_duration(struct config_reading *reading, const struct config_giv
 		config_given_problem(reading, given, what);
 		return;
 	case CONFIG_DURATION_OK:
-		break;
-	}
-	if (ms >= given->key->least && ms <= given->key->most) {
-		config_store_number(given, ms);
+		store_in_bounds(reading, given, ms, config_duration_format);
 		return;
 	}
-	char least[CONFIG_UNIT_TEXT_BYTES], most[CONFIG_UNIT_TEXT_BYTES];
-	config_duration_format(given->key->least, least);
-	config_duration_format(given->key->most, most);
-	snprintf(what, sizeof what, "must be from %s to %s", least, most);
-	config_given_problem(reading, given, what);
 }
 
 void config_set_number(struct config_reading *reading, const struct config_given *given)
