@@ -88,11 +88,12 @@ static size_t take_atom(struct slice text)
 	return taken;
 }
 
-static size_t take_dot_string(struct slice text)
+/* Parts with single dots between them; 0 when one is missing. */
+static size_t take_dotted(struct slice text, size_t (*take_part)(struct slice text))
 {
 	struct slice rest = text;
 	for (;;) {
-		size_t size = take_atom(rest);
+		size_t size = take_part(rest);
 		if (size == 0)
 			return 0;
 		rest = slice_skip(rest, size);
@@ -128,7 +129,7 @@ static size_t take_quoted_string(struct slice text)
 
 static size_t take_local_part(struct slice text)
 {
-	return starts_with(text, '"') ? take_quoted_string(text) : take_dot_string(text);
+	return starts_with(text, '"') ? take_quoted_string(text) : take_dotted(text, take_atom);
 }
 
 /* --- domains --- */
@@ -155,20 +156,6 @@ static size_t take_label(struct slice text)
 	return taken <= LABEL_BYTES || has_wide(slice_first(text, taken)) ? taken : 0;
 }
 
-static size_t take_domain_name(struct slice text)
-{
-	struct slice rest = text;
-	for (;;) {
-		size_t size = take_label(rest);
-		if (size == 0)
-			return 0;
-		rest = slice_skip(rest, size);
-		if (!starts_with(rest, '.'))
-			return text.size - rest.size;
-		rest = slice_skip(rest, 1);
-	}
-}
-
 static size_t take_literal(struct slice text)
 {
 	if (!starts_with(text, '['))
@@ -181,7 +168,7 @@ static size_t take_literal(struct slice text)
 
 static size_t take_domain(struct slice text)
 {
-	return starts_with(text, '[') ? take_literal(text) : take_domain_name(text);
+	return starts_with(text, '[') ? take_literal(text) : take_dotted(text, take_label);
 }
 
 /* --- mailboxes and paths --- */
@@ -214,7 +201,7 @@ static bool skip_source_route(struct slice *rest)
 {
 	while (starts_with(*rest, '@')) {
 		*rest = slice_skip(*rest, 1);
-		size_t size = take_domain_name(*rest);
+		size_t size = take_dotted(*rest, take_label);
 		if (size == 0)
 			return false;
 		*rest = slice_skip(*rest, size);
