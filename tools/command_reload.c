@@ -3,52 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "tools/arguments.h"
 #include "tools/command.h"
 #include "tools/control_client.h"
 
 /* Another reload may run before, and each is bounded. */
 enum { PATIENCE_MS = 2 * (LIMIT_PACKING_MS + LIMIT_CHANGE_MS) + 10000 };
 
-static const char usage[] = "usage: postern reload [-c FILE] [--json]\n";
-
-static void print_help(void)
-{
-	fputs(usage, stdout);
-	puts("\n"
-	     "The running server reads its configuration anew, with certificates and lists, and checks all of it. "
-	     "When\n"
-	     "all is right new sessions get it, and those that are open end on what they began with; when something\n"
-	     "is wrong every problem is told and nothing changes. `data`, `user`, `workers`, `hashers` and `loop` need "
-	     "a\n"
-	     "restart. -c FILE says which server: that of its data folder.\n"
-	     "\n"
-	     "--json   the server's answer, an object\n"
-	     "\n"
-	     "Exit status: 0 done, 1 the server refused it, 2 no server runs there or FILE does not say where.");
-}
-
-struct call {
+struct request {
 	const char *file;
 	bool json;
-	bool help;
+	struct argument_list operands;
 };
-
-static bool parse_call(int argc, char **argv, struct call *call)
-{
-	for (int option; (option = getopt(argc, argv, "c:h-:")) != -1;) {
-		if (option == 'c')
-			call->file = optarg;
-		else if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0))
-			call->help = true;
-		else if (option == '-' && strcmp(optarg, "json") == 0)
-			call->json = true;
-		else
-			return false;
-	}
-	return optind == argc;
-}
 
 /* Also of a file that is wrong otherwise: what is wrong with it the server tells. */
 static char *find_data(const char *file)
@@ -117,19 +84,40 @@ static int order(const char *data, bool json)
 	return fflush(stdout) == 0 ? status : EXIT_ENVIRONMENT;
 }
 
-int command_reload(int argc, char **argv)
+static int reload(void *context)
 {
-	struct call call = { 0 };
-	if (!parse_call(argc, argv, &call)) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (call.help) {
-		print_help();
-		return EXIT_DONE;
-	}
-	char *data = find_data(call.file);
-	int status = data ? order(data, call.json) : EXIT_ENVIRONMENT;
+	const struct request *request = context;
+	char *data = find_data(request->file);
+	int status = data ? order(data, request->json) : EXIT_ENVIRONMENT;
 	free(data);
 	return status;
+}
+
+static const struct argument_action actions[] = { { "", OPERANDS_NONE, NULL, reload, NULL } };
+
+static const struct argument_option options[] = {
+	{ "c", "FILE", ARGUMENT_TEXT, offsetof(struct request, file), 1, 0, 0, 0,
+	  "says which server: that of its data folder; without it the embedded default in ./postern-data" },
+	{ "json", NULL, ARGUMENT_FLAG, offsetof(struct request, json), 1, 0, 0, 0, "the server's answer, an object" },
+};
+
+static const struct argument_table table = {
+	.command = "reload",
+	.actions = actions,
+	.action_count = 1,
+	.options = options,
+	.option_count = sizeof options / sizeof *options,
+	.operands = offsetof(struct request, operands),
+	.before = "The running server reads its configuration anew, with certificates and lists, and checks all of it. "
+		  "When all is right new sessions get it, and those that are open end on what they began with; when "
+		  "something is wrong every problem is told and nothing changes. `data`, `user`, `workers`, `hashers` "
+		  "and `loop` need a restart.",
+	.after = "Exit status: 0 done, 1 the server refused it, 2 no server runs there or FILE does not say where, 64 "
+		 "the call is wrong.",
+};
+
+int command_reload(int argc, char **argv)
+{
+	struct request request = { 0 };
+	return arguments_run(&table, argc, argv, &request);
 }
