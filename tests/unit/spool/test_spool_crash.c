@@ -95,14 +95,14 @@ static void write_cut(const struct tail *tail, uint32_t cut, uint8_t behind)
 	free(bytes);
 }
 
-/* Where zeros behind the cut are what was there before, a record is whole without having been written whole. */
-static uint32_t whole_with_zeros(const struct tail *tail, uint32_t cut, uint32_t end)
+/* Where the bytes behind the cut are by chance those that were there before, a record is whole without having been written whole. */
+static uint32_t whole_with(const struct tail *tail, uint8_t behind, uint32_t cut, uint32_t end)
 {
 	for (size_t i = 0; i < BEFORE + TAIL; i++) {
-		bool zeros = cut > tail->places[i].offset && cut < tail->payload_ends[i];
-		for (uint32_t at = cut; zeros && at < tail->payload_ends[i]; at++)
-			zeros = tail->bytes[at] == 0;
-		if (zeros)
+		bool whole = cut > tail->places[i].offset && cut < tail->payload_ends[i];
+		for (uint32_t at = cut; whole && at < tail->payload_ends[i]; at++)
+			whole = tail->bytes[at] == behind;
+		if (whole)
 			return end_of(tail->places[i]);
 	}
 	return end;
@@ -121,10 +121,10 @@ static void a_torn_tail_leaves_a_prefix(void **state)
 				end = end_of(tail.places[i]);
 		write_cut(&tail, cut, 0);
 		lane_list(&tail.lane);
-		check_prefix(&tail, whole_with_zeros(&tail, cut, end));
+		check_prefix(&tail, whole_with(&tail, 0, cut, end));
 		write_cut(&tail, cut, 0xa5);
 		lane_list(&tail.lane);
-		check_prefix(&tail, end);
+		check_prefix(&tail, whole_with(&tail, 0xa5, cut, end));
 	}
 	tail_finish(&tail);
 }
