@@ -1,6 +1,7 @@
 """`postern verify`: all is well with a server that is set up right; each of many wrong ones fails by the name of the check that is to find
 it; and another server, Postfix, is looked at from outside."""
 
+import datetime
 import json
 import os
 import re
@@ -9,12 +10,15 @@ import subprocess
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 import postern
 
 pytestmark = pytest.mark.any_loop("what is verified is the same on both")
 
 PASSWORD = postern.PASSWORD
+NEARLY_OVER_SECONDS = 10  # time enough to start on a busy machine
 
 
 def verify(folder, *arguments, stdin=""):
@@ -129,7 +133,15 @@ def wrong_name(server, certificates):
 
 def nearly_over(server, certificates):
     """Valid for some seconds when the server starts; over when it is looked at."""
-    serve_certificate(server, signed(server, certificates, "-days", "0"))
+    path = signed(server, certificates)
+    ca_key = serialization.load_pem_private_key((certificates / "ca.key").read_bytes(), None)
+    old = x509.load_pem_x509_certificate(path.read_bytes())
+    over = datetime.datetime.utcnow() + datetime.timedelta(seconds=NEARLY_OVER_SECONDS)
+    made = x509.CertificateBuilder(
+        old.issuer, old.subject, old.public_key(), old.serial_number, old.not_valid_before, over, list(old.extensions)
+    ).sign(ca_key, hashes.SHA256())
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    serve_certificate(server, path)
 
 
 def for_clients(server, certificates):
@@ -191,7 +203,7 @@ def test_a_wrong_one_fails_by_name(make_server, certificates, make_wrong, name):
     make_wrong(server, certificates)
     server.start()
     if make_wrong is nearly_over:
-        time.sleep(1.1)
+        time.sleep(NEARLY_OVER_SECONDS + 1)
     failed = checks(verify_server(server), "failed")
     assert name in failed
     # What mail may come in the clear from here is no other check's fault; and an open relay is one by its rules, too.
