@@ -160,19 +160,11 @@ static bool add_sockets(struct parcel *parcel, const struct config *config, cons
 	return true;
 }
 
-static size_t count_new(const struct config *before, const struct config *config)
-{
-	size_t count = 0, all = served_listeners(config);
-	for (size_t i = 0; i < all; i++)
-		count += served_listener_before(before, config, i) < 0;
-	return count;
-}
-
 /* What is left open at the end ends with the process. */
 static bool pack(const struct packing *packing, const struct config *config, struct error *error)
 {
 	struct run_as run_as;
-	size_t new_ones = count_new(packing->before, config);
+	size_t new_ones = served_new_listeners(packing->before, config);
 	struct parcel parcel = { .kind = PARCEL_CONFIG, .generation = packing->generation };
 	parcel.fds = malloc((served_files(config, false) + new_ones * config->workers) * sizeof *parcel.fds);
 	if (!parcel.fds)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -48,6 +49,22 @@ int parcel_take(struct parcel *parcel, uint32_t place)
 	int fd = parcel->fds[place];
 	parcel->fds[place] = -1;
 	return fd;
+}
+
+/* By position: the place in the file is shared with other processes. */
+char *parcel_text(const struct parcel *parcel, uint32_t place)
+{
+	struct stat status;
+	if (place >= parcel->count || fstat(parcel->fds[place], &status) != 0)
+		return NULL;
+	size_t size = (size_t)status.st_size;
+	char *text = malloc(size + 1);
+	if (!text || pread(parcel->fds[place], text, size, 0) != (ssize_t)size) {
+		free(text);
+		return NULL;
+	}
+	text[size] = 0;
+	return text;
 }
 
 /* --- sending --- */

@@ -33,6 +33,9 @@ void parcel_finish(struct parcel *parcel);
 /* The descriptor in that place, which is the caller's now. */
 int parcel_take(struct parcel *parcel, uint32_t place);
 
+/* What the file in that place holds, as a text that is malloc'ed. NULL: it is not there, or no memory is. */
+char *parcel_text(const struct parcel *parcel, uint32_t place);
+
 /* The parcel stays the caller's. Waits a few seconds for room, where the peer is slow. False and `error`: it did not arrive. */
 MUST_USE bool parcel_send(int socket, const struct parcel *parcel, struct error *error);
 

@@ -1,11 +1,8 @@
 /* Making what a process serves, and handing it on; see served.h. */
 #include "core/server/served.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/server/tls_contents.h"
 
@@ -43,6 +40,14 @@ int served_listener_before(const struct config *before, const struct config *con
 		    memcmp(&had->address, &wanted->address, had->address_size) == 0)
 			return (int)i;
 	return -1;
+}
+
+size_t served_new_listeners(const struct config *before, const struct config *config)
+{
+	size_t count = 0, all = served_listeners(config);
+	for (size_t i = 0; i < all; i++)
+		count += served_listener_before(before, config, i) < 0;
+	return count;
 }
 
 /* --- making --- */
@@ -92,26 +97,10 @@ bool served_start(struct served *served, struct config *config, const uint8_t ti
 	return good;
 }
 
-/* By position: the place in the file is shared with other processes. */
-static char *read_text(int fd)
-{
-	struct stat status;
-	if (fstat(fd, &status) != 0)
-		return NULL;
-	size_t size = (size_t)status.st_size;
-	char *text = malloc(size + 1);
-	if (!text || pread(fd, text, size, 0) != (ssize_t)size) {
-		free(text);
-		return NULL;
-	}
-	text[size] = 0;
-	return text;
-}
-
 static struct config *read_config(const struct parcel *parcel, const char *file, struct error *error)
 {
 	struct config_problems problems = { 0 };
-	char *text = read_text(parcel->fds[PLACE_TEXT]);
+	char *text = parcel_text(parcel, PLACE_TEXT);
 	struct config *config = text ? config_parse(text, file, &problems) : NULL;
 	if (!config)
 		error_set(error, "%s", problems.count ? problems.list[0].text : "no memory for the configuration");

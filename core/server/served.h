@@ -35,6 +35,9 @@ const struct config_listener *served_listener(const struct config *config, size_
  * without, in whatever block. */
 int served_listener_before(const struct config *before, const struct config *config, size_t listener);
 
+/* How many of `config` were not there. */
+size_t served_new_listeners(const struct config *before, const struct config *config);
+
 /* --- making --- */
 
 /* The first one, with the files as they are. `config` is the struct's in any case. False and `error`: there is nothing to be freed. */

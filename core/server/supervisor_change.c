@@ -43,14 +43,6 @@ struct change {
 	size_t new_ones; /* listeners */
 };
 
-static size_t count_new(const struct config *before, const struct config *config)
-{
-	size_t count = 0, all = served_listeners(config);
-	for (size_t i = 0; i < all; i++)
-		count += served_listener_before(before, config, i) < 0;
-	return count;
-}
-
 /* Those that there are, and the parcel's; both stay whose they are. */
 static bool gather_sockets(const struct supervisor *supervisor, const struct parcel *parcel, struct change *change,
 			   struct error *error)
@@ -60,7 +52,7 @@ static bool gather_sockets(const struct supervisor *supervisor, const struct par
 	struct listening *listening = &change->listening;
 	uint32_t next = served_files(config, false);
 	listening->each = served_listeners(config);
-	change->new_ones = count_new(before, config);
+	change->new_ones = served_new_listeners(before, config);
 	if (parcel->count != next + change->new_ones * config->workers)
 		return error_set(error, "what came of the configuration is cut short");
 	listening->fds = malloc(listening->each * config->workers * sizeof *listening->fds);

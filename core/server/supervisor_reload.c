@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,24 +91,9 @@ static void finish(struct supervisor *supervisor)
 
 /* --- what comes --- */
 
-static char *read_text(const struct parcel *parcel)
-{
-	struct stat status;
-	if (parcel->count != 1 || fstat(parcel->fds[0], &status) != 0)
-		return NULL;
-	size_t size = (size_t)status.st_size;
-	char *text = malloc(size + 1);
-	if (!text || pread(parcel->fds[0], text, size, 0) != (ssize_t)size) {
-		free(text);
-		return NULL;
-	}
-	text[size] = 0;
-	return text;
-}
-
 static void take_refusal(struct supervisor *supervisor, const struct parcel *parcel)
 {
-	char *text = read_text(parcel);
+	char *text = parcel_text(parcel, 0);
 	refuse(supervisor, text ? text : "no memory to tell what is wrong");
 	free(text);
 }
