@@ -24,10 +24,11 @@ struct order {
 	uint32_t what; /* enum keeper_order */
 };
 
-/* A configuration, and its files of TLS as they were before it was read. */
+/* A configuration, and its files as they were before they were read. */
 struct kept {
 	struct config *config;
-	struct tls_watches tls;
+	struct file_watches tls;
+	struct file_watches others; /* of one that is next: who has it served has those watched elsewhere */
 };
 
 /* In the process. */
@@ -35,10 +36,9 @@ struct keeping {
 	int socket;
 	struct file_watch file; /* the configuration's */
 	struct kept present;
-	struct kept
-		next; /* that is being packed, or was, and is not decided about; config NULL: it is wrong, or there is none */
+	struct kept next;         /* that is being packed, or was; config NULL: its form is wrong, or there is none */
 	uint64_t generation;      /* of the present one */
-	uint64_t next_generation; /* 0: none is next */
+	uint64_t next_generation; /* 0: none is to be decided about, and `next` was refused */
 	pid_t packer;             /* 0: none runs */
 	int packer_fd;
 	uint64_t packer_ends_ms; /* it has all the time until then */
@@ -54,7 +54,8 @@ static uint64_t now_ms(void)
 
 static void finish(struct kept *kept)
 {
-	tls_watches_finish(&kept->tls);
+	file_watches_finish(&kept->tls);
+	file_watches_finish(&kept->others);
 	config_free(kept->config);
 	*kept = (struct kept){ .config = NULL };
 }
@@ -79,15 +80,29 @@ static void look_at_tls(struct keeping *keeping)
 		log_message(LOG_ERROR, "certificates-refused", "%s; the ones before are served on", error.text);
 }
 
-static void look_at_file(struct keeping *keeping)
+static void tell(const struct keeping *keeping, enum parcel_kind kind)
 {
 	struct error error;
-	struct parcel parcel = { .kind = PARCEL_CHANGED, .generation = keeping->generation };
+	struct parcel parcel = { .kind = kind, .generation = keeping->generation };
+	if (!parcel_send(keeping->socket, &parcel, &error))
+		log_message(LOG_ERROR, "reload", "%s", error.text);
+}
+
+static void look_at_file(struct keeping *keeping)
+{
 	if (!file_watch_look(&keeping->file))
 		return;
 	file_watch_take(&keeping->file);
-	if (!parcel_send(keeping->socket, &parcel, &error))
-		log_message(LOG_ERROR, "reload", "%s", error.text);
+	tell(keeping, PARCEL_CHANGED);
+}
+
+/* What was wrong with it may have been one of its files: a certificate that comes after the line that names it. */
+static void look_at_refused(struct keeping *keeping)
+{
+	bool changed = file_watches_take(&keeping->next.tls);
+	changed |= file_watches_take(&keeping->next.others);
+	if (changed)
+		tell(keeping, PARCEL_AGAIN);
 }
 
 /* Only one thing is handed over at a time, and of one configuration: nothing while another may take its place. */
@@ -98,6 +113,7 @@ static void look(struct keeping *keeping)
 	look_at_tls(keeping);
 	if (!keeping->present.config->built_in)
 		look_at_file(keeping);
+	look_at_refused(keeping);
 	log_flush();
 }
 
@@ -109,7 +125,8 @@ static bool begin_next(struct keeping *keeping, const char *text)
 	struct config_problems problems = { 0 };
 	struct kept *next = &keeping->next;
 	next->config = config_parse(text, keeping->present.config->file, &problems);
-	bool good = !next->config || tls_watches_begin(&next->tls, next->config);
+	bool good = !next->config ||
+		    (tls_watches_begin(&next->tls, next->config) && other_watches_begin(&next->others, next->config));
 	config_problems_free(&problems);
 	return good;
 }
@@ -183,6 +200,7 @@ static void reload(struct keeping *keeping, uint64_t generation)
 	struct error error;
 	const char *file = keeping->present.config->file;
 	see_packer_off(keeping);
+	finish(&keeping->next);
 	keeping->next_generation = generation;
 	if (keeping->present.config->built_in) {
 		refuse(keeping,
@@ -222,6 +240,7 @@ static void commit(struct keeping *keeping)
 {
 	if (keeping->next.config) {
 		finish(&keeping->present);
+		file_watches_finish(&keeping->next.others);
 		keeping->present = keeping->next;
 		keeping->next = (struct kept){ .config = NULL };
 		keeping->generation = keeping->next_generation;
@@ -244,7 +263,6 @@ static void obey(struct keeping *keeping, const struct order *order)
 		commit(keeping);
 		break;
 	case KEEPER_DROP:
-		finish(&keeping->next);
 		keeping->next_generation = 0;
 		break;
 	}
@@ -308,7 +326,7 @@ bool keeper_start(struct keeper *keeper, const struct config *config, struct err
 		return error_set(error, "no memory to watch certificates");
 	file_watch_begin(&keeping.file, config->file);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) != 0) {
-		tls_watches_finish(&keeping.present.tls);
+		file_watches_finish(&keeping.present.tls);
 		return error_set_errno(error, errno, "no sockets to the keeper");
 	}
 	log_flush();
@@ -320,7 +338,7 @@ bool keeper_start(struct keeper *keeper, const struct config *config, struct err
 		run(&keeping, parent);
 	}
 	close(sockets[1]);
-	tls_watches_finish(&keeping.present.tls);
+	file_watches_finish(&keeping.present.tls);
 	keeper->socket = sockets[0];
 	keeper->pid = pid > 0 ? pid : 0;
 	return pid > 0 || error_set_errno(error, code, "no process to watch files");

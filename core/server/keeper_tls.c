@@ -1,4 +1,4 @@
-/* Files of TLS that the keeper looks at; see keeper_parts.h. */
+/* Files that the keeper looks at, those of TLS above all; see keeper_parts.h. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 static bool add_watch(void *context, const char *path)
 {
-	struct tls_watches *watches = context;
+	struct file_watches *watches = context;
 	if (watches->count == watches->room) {
 		size_t room = watches->room ? 2 * watches->room : 16;
 		struct file_watch *more = realloc(watches->list, room * sizeof *more);
@@ -22,19 +22,40 @@ static bool add_watch(void *context, const char *path)
 	return true;
 }
 
-bool tls_watches_begin(struct tls_watches *watches, const struct config *config)
+bool tls_watches_begin(struct file_watches *watches, const struct config *config)
 {
-	*watches = (struct tls_watches){ .list = NULL };
+	*watches = (struct file_watches){ .list = NULL };
 	if (tls_contents_each_file(config, add_watch, watches))
 		return true;
-	tls_watches_finish(watches);
+	file_watches_finish(watches);
 	return false;
 }
 
-void tls_watches_finish(struct tls_watches *watches)
+static bool add_others(struct file_watches *watches, const struct config_server *server)
+{
+	const struct config_rules *rules = &server->connect.rules;
+	for (size_t i = 0; i < rules->file_count; i++)
+		if (!add_watch(watches, rules->files[i].path))
+			return false;
+	return !server->ntlm.helper || add_watch(watches, server->ntlm.helper);
+}
+
+bool other_watches_begin(struct file_watches *watches, const struct config *config)
+{
+	*watches = (struct file_watches){ .list = NULL };
+	for (size_t i = 0; i < config->server_count; i++) {
+		if (add_others(watches, &config->servers[i]))
+			continue;
+		file_watches_finish(watches);
+		return false;
+	}
+	return true;
+}
+
+void file_watches_finish(struct file_watches *watches)
 {
 	free(watches->list);
-	*watches = (struct tls_watches){ .list = NULL };
+	*watches = (struct file_watches){ .list = NULL };
 }
 
 /* Would the server start with them as they are now? */
@@ -58,7 +79,8 @@ static bool are_good(const struct config *config, struct error *error)
 	return true;
 }
 
-static bool have_changed(struct tls_watches *watches)
+/* All are looked at: a look also sees that a file stays as it is. */
+static bool have_changed(struct file_watches *watches)
 {
 	bool changed = false;
 	for (size_t i = 0; i < watches->count; i++)
@@ -66,8 +88,22 @@ static bool have_changed(struct tls_watches *watches)
 	return changed;
 }
 
+static void take_all(struct file_watches *watches)
+{
+	for (size_t i = 0; i < watches->count; i++)
+		file_watch_take(&watches->list[i]);
+}
+
+bool file_watches_take(struct file_watches *watches)
+{
+	bool changed = have_changed(watches);
+	if (changed)
+		take_all(watches);
+	return changed;
+}
+
 /* They were read while nobody wrote them. */
-static bool are_as_they_were(const struct tls_watches *watches)
+static bool are_as_they_were(const struct file_watches *watches)
 {
 	for (size_t i = 0; i < watches->count; i++) {
 		struct file_state now = file_state_of(watches->list[i].path);
@@ -77,7 +113,7 @@ static bool are_as_they_were(const struct tls_watches *watches)
 	return true;
 }
 
-enum tls_change tls_watches_look(struct tls_watches *watches, const struct config *config, bool pressed, int *fd,
+enum tls_change tls_watches_look(struct file_watches *watches, const struct config *config, bool pressed, int *fd,
 				 struct error *error)
 {
 	*fd = -1;
@@ -90,7 +126,6 @@ enum tls_change tls_watches_look(struct tls_watches *watches, const struct confi
 			close(*fd);
 		return TLS_UNCHANGED; /* not for long: the change goes on */
 	}
-	for (size_t i = 0; i < watches->count; i++)
-		file_watch_take(&watches->list[i]);
+	take_all(watches);
 	return *fd >= 0 ? TLS_CHANGED : TLS_WRONG;
 }

@@ -16,6 +16,7 @@ enum parcel_kind {
 	PARCEL_LISTS,      /* the rules of `server` as its list files are now (policy/rules_image.h): one descriptor */
 	PARCEL_REFUSED,    /* from the keeper: a file in memory with what is wrong, a line each */
 	PARCEL_CHANGED,    /* from the keeper: the configuration's file has changed; no descriptors */
+	PARCEL_AGAIN,      /* from the keeper: files that a refused configuration names have changed; no descriptors */
 };
 
 struct parcel {

@@ -34,7 +34,10 @@ enum reload_state {
 
 struct reload {
 	enum reload_state state;
-	bool wanted;         /* another one, after it */
+	bool wanted;    /* another one, after it */
+	bool asked_for; /* and by somebody, or by a change of the configuration's file */
+	bool again;     /* this one only because of files that a refused configuration names */
+	char *told; /* what was wrong with that, as the log has it; NULL: nothing was refused since the last change */
 	uint64_t number;     /* which one it is, or the last was */
 	uint64_t generation; /* that it leads to */
 	uint64_t ends_ms;    /* RELOAD_CHANGING: until then workers have time */

@@ -41,17 +41,30 @@ static json_t *json_line(struct slice line)
 	return string;
 }
 
+/* Files that a refused configuration names may change often and mend nothing: that is told once. */
+static bool is_news(struct reload *reload, const char *text)
+{
+	if (reload->again && reload->told && strcmp(reload->told, text) == 0)
+		return false;
+	free(reload->told);
+	reload->told = strdup(text);
+	return true;
+}
+
 /* `text` has what is wrong, a line each. */
 static void refuse(struct supervisor *supervisor, const char *text)
 {
+	bool logged = is_news(&supervisor->reload, text);
 	json_t *problems = json_array();
 	for (struct slice rest = slice_from_text(text); rest.size;) {
 		struct slice line = slice_first(rest, slice_find(rest, '\n'));
 		rest = slice_skip(rest, line.size < rest.size ? line.size + 1 : line.size);
-		log_message(LOG_ERROR, "config-wrong", "%.*s", (int)line.size, (const char *)line.data);
+		if (logged)
+			log_message(LOG_ERROR, "config-wrong", "%.*s", (int)line.size, (const char *)line.data);
 		json_array_append_new(problems, json_line(line));
 	}
-	log_message(LOG_ERROR, "reload-refused", "%s", refusal);
+	if (logged)
+		log_message(LOG_ERROR, "reload-refused", "%s", refusal);
 	(void)keeper_tell(&supervisor->keeper, KEEPER_DROP, 0);
 	answer(supervisor, json_pack("{s:s, s:o}", "error", refusal, "problems", problems));
 	end(supervisor);
@@ -106,6 +119,8 @@ static void take_config(struct supervisor *supervisor, struct parcel *parcel)
 		return;
 	}
 	(void)keeper_tell(&supervisor->keeper, KEEPER_COMMIT, 0);
+	free(supervisor->reload.told);
+	supervisor->reload.told = NULL;
 	supervisor->reload.state = RELOAD_CHANGING;
 	supervisor->reload.ends_ms = supervisor_now_ms() + LIMIT_CHANGE_MS;
 }
@@ -118,6 +133,8 @@ static void take(struct supervisor *supervisor, struct parcel *parcel)
 		supervisor_change_tls(supervisor, parcel);
 	else if (parcel->kind == PARCEL_CHANGED)
 		(void)supervisor_reload(supervisor);
+	else if (parcel->kind == PARCEL_AGAIN)
+		supervisor->reload.wanted = true;
 	else if (parcel->kind == PARCEL_CONFIG && awaited)
 		take_config(supervisor, parcel);
 	else if (parcel->kind == PARCEL_REFUSED && awaited)
@@ -167,7 +184,8 @@ static void begin(struct supervisor *supervisor)
 	struct reload *reload = &supervisor->reload;
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	reload->wanted = false;
+	reload->again = !reload->asked_for;
+	reload->wanted = reload->asked_for = false;
 	reload->number++;
 	reload->generation = supervisor->served.generation + 1;
 	reload->since = now.tv_sec;
@@ -184,7 +202,7 @@ static bool may_begin(const struct supervisor *supervisor)
 uint64_t supervisor_reload(void *context)
 {
 	struct supervisor *supervisor = context;
-	supervisor->reload.wanted = true;
+	supervisor->reload.wanted = supervisor->reload.asked_for = true;
 	return supervisor->reload.number + 1;
 }
 

@@ -175,6 +175,7 @@ void supervisor_finish(struct supervisor *supervisor)
 	secret_free(supervisor->salt_secret);
 	list_watches_finish(&supervisor->lists);
 	keeper_leave(&supervisor->keeper);
+	free(supervisor->reload.told);
 	served_finish(&supervisor->served);
 	quota_file_close(supervisor->quotas, LIMIT_QUOTA_LOGINS);
 	guard_file_close(&supervisor->guard);
