@@ -103,7 +103,7 @@ static void refuse_unwelcome(struct session *session, bool paused)
 		log_overload(session->worker, session->server->config);
 		session_refuse_crowd(session);
 	} else if (paused) {
-		session_refuse_greeting(session, SMTP_PAUSED, NULL);
+		session_refuse_paused(session);
 	}
 }
 
@@ -146,32 +146,6 @@ static void log_client_certificate(struct session *session)
 	}
 }
 
-/* Where the client has it in its hands, a weaker cipher than is asked for has been agreed on: it is told so, and goes. */
-static bool is_too_weak(struct session *session, const struct tls_facts *facts)
-{
-	struct worker *worker = session->worker;
-	struct log_line line;
-	const struct policy *policy = &session->server->policy;
-	const struct policy_facts strength = { .tls_bits = facts->bits };
-	char detail[LIMIT_REPLY_DETAIL_BYTES];
-	if (policy_judge_strength(policy, &strength).outcome == POLICY_ALLOW)
-		return false;
-	snprintf(detail, sizeof detail, "(%s has %u bits, %u are asked for)", facts->cipher, facts->bits,
-		 policy->min_bits);
-	if (session_log(session, &line, LOG_INFO, "refused")) {
-		log_text(&line, "what", "tls");
-		log_text(&line, "why", detail);
-		log_end(&line);
-	}
-	buffer_clear(&worker->replies);
-	smtp_session_turn_away(&session->smtp, session->smtp.profile, true, SMTP_CIPHER_TOO_WEAK,
-			       slice_from_text(detail), &worker->replies);
-	session->greeted = true;
-	session->ending = true;
-	session_end_turn(session);
-	return true;
-}
-
 static void tls_is_open(struct session *session)
 {
 	struct log_line line;
@@ -185,8 +159,10 @@ static void tls_is_open(struct session *session)
 		log_number(&line, "resumed", facts.resumed);
 		log_end(&line);
 	}
-	if (is_too_weak(session, &facts))
+	if (session_is_too_weak(session, &facts)) {
+		session_end_turn(session);
 		return;
+	}
 	if (!session->greeted) {
 		session_greet(session);
 		return;

@@ -110,8 +110,7 @@ static void keep(struct session *session, const struct limit *limit, char id[SPO
 		describe(session, limit, setting.text);
 		session->refusal = session_keep_refusal(session, &setting, &context, id);
 	} else {
-		session->refusal = refusal_file_pass(session->worker->refusal_file);
-		spool_id_format(session->refusal, id);
+		session->refusal = session_pass_refusal(session, id);
 	}
 }
 
@@ -141,8 +140,7 @@ void session_refuse_greeting(struct session *session, enum smtp_status status, c
 	uint8_t storage[SPOOL_ID_TEXT_BYTES + 2];
 	struct buffer detail;
 	buffer_init(&detail, storage, sizeof storage);
-	if (id)
-		refusal_write_detail(&detail, status, (struct slice){ 0 }, id);
+	refusal_write_detail(&detail, status, (struct slice){ 0 }, id);
 	buffer_clear(&worker->replies);
 	smtp_session_turn_away(&session->smtp, session->smtp.profile, session->stream.tls != NULL, status,
 			       buffer_slice(&detail), &worker->replies);

@@ -1,8 +1,8 @@
 /* What the files of the session share among themselves: session.c (life and events), session_proxy.c (the PROXY header),
- * session_admission.c (limits of clients), session_policy.c (rules), session_name.c (the client's name),
- * session_turn.c (a turn's order), session_input.c (lines and text), session_actions.c (what the engine asks for),
- * session_sign_in.c (who the client is), session_guard.c (whether he may try),
- * session_output.c (replies in order), session_time.c (limits). */
+ * session_admission.c (limits of clients), session_unwelcome.c (who comes to a paused server, or with a cipher that is too weak),
+ * session_policy.c (rules), session_name.c (the client's name), session_turn.c (a turn's order),
+ * session_input.c (lines and text), session_actions.c (what the engine asks for), session_sign_in.c (who the client is),
+ * session_guard.c (whether he may try), session_output.c (replies in order), session_time.c (limits). */
 #ifndef POSTERN_SERVER_SESSION_PARTS_H
 #define POSTERN_SERVER_SESSION_PARTS_H
 
@@ -24,8 +24,15 @@ void session_turn_away(struct session *session);
 
 /* In the place of a greeting, to one who is over a limit of clients or the limit of connections. */
 void session_refuse_crowd(struct session *session);
-/* Such a reply, with the refusal's id unless it is NULL. */
+/* Such a reply, with the refusal's id. */
 void session_refuse_greeting(struct session *session, enum smtp_status status, const char *id);
+
+/* The same to one who comes while the server is paused. */
+void session_refuse_paused(struct session *session);
+
+/* Where the client has it in its hands, a weaker cipher than is asked for may have been agreed on: then it was told so, and the session is
+ * ending. */
+MUST_USE bool session_is_too_weak(struct session *session, const struct tls_facts *facts);
 
 /* TLS begins, or the greeting is said; whether it is one, is judged then. */
 void session_begin_service(struct session *session);
@@ -59,6 +66,9 @@ MUST_USE enum smtp_status session_judge_path(struct session *session, bool sende
 /* Keeps a refusal by what is no rule, and gives it an id for the reply and the log. Answers that as a number. */
 uint64_t session_keep_refusal(struct session *session, const struct refusal_setting *setting,
 			      const struct refusal_context *context, char id[SPOOL_ID_TEXT_BYTES]);
+
+/* An id alone, for one of a crowd that is not kept. */
+uint64_t session_pass_refusal(struct session *session, char id[SPOOL_ID_TEXT_BYTES]);
 
 /* Asks who the client is, unless that was asked. True: it is known, as far as it can be. False: it will be, and what waits for it then
  * goes on by itself. */

@@ -88,6 +88,13 @@ uint64_t session_keep_refusal(struct session *session, const struct refusal_sett
 	return refusal.id;
 }
 
+uint64_t session_pass_refusal(struct session *session, char id[SPOOL_ID_TEXT_BYTES])
+{
+	uint64_t number = refusal_file_pass(session->worker->refusal_file);
+	spool_id_format(number, id);
+	return number;
+}
+
 /* Keeps and logs it, and writes what of the reply is of this refusal alone. */
 static void refuse(struct session *session, const struct policy_facts *facts, const struct policy_verdict *verdict,
 		   struct buffer *detail)

@@ -1,4 +1,4 @@
-"""Refusals by limits, quotas and ownership: each has an id in its reply and in the log, and `postern explain ID` tells which setting
+"""Refusals by limits, quotas, ownership and a pause: each has an id in its reply and in the log, and `postern explain ID` tells which setting
 it was, where that is written, and what was counted."""
 
 import json
@@ -101,6 +101,39 @@ def test_a_crowd_does_not_push_out_others(make_server):
     done = server.run("explain", "0" * 13)
     assert done.returncode != 0 and "100 a second" in done.stderr
     first.socket.close()
+
+
+def test_a_paused_server(make_server):
+    server = make_server().start()
+    assert server.run("server", "pause", "test").returncode == 0
+    client, refused = greeting(server)
+    client.socket.close()
+    assert refused.code == 421 and "takes no new sessions now, try again later (" in refused.lines[0]
+    refusal = id_of(refused)
+    seen = postern.wait_until(lambda: try_to_explain(server, refusal), 5, "it can be explained")
+    assert (seen["stage"], seen["verdict"], seen["line"]) == ("connection", "defer", 0)
+    assert seen["rule"] == "the server is paused, by hand: postern server resume test"
+    assert (seen["address"], seen["reply"]) == ("127.0.0.2", refused.lines[0])
+    with Conversation(server.tls, conversation.context(server.ca)) as inside:
+        assert try_to_explain(server, id_of(inside.reply()))["tls_bits"] == 256
+    server.await_log(f" id={refusal} ")
+    # A crowd that comes back meanwhile leaves room in the log and for other refusals.
+    for _ in range(60):
+        greeting(server)[0].socket.close()
+    assert server.log().count(" refused ") < 60
+
+
+def test_a_recipient_that_can_be_no_mailbox(make_server):
+    server = make_server()
+    server.add_user()
+    server.start()
+    with signed_in(server) as client:
+        client.expect(f"MAIL FROM:<{postern.USER}>", 250)
+        refused = client.command('RCPT TO:<"../../etc"@example.org>')
+        assert refused.code == 550 and refused.status == "5.1.1"
+        seen = try_to_explain(server, id_of(refused))
+        assert (seen["stage"], seen["reply"]) == ("recipient", refused.lines[0])
+        assert seen["rule"] == "the recipient's local part can't be a mailbox"
 
 
 def test_senders(make_server):

@@ -137,11 +137,18 @@ def test_256_bits_are_agreed_on_where_they_are_asked_for(make_server):
 def test_a_cipher_that_is_too_weak_is_refused_with_a_reason(make_server):
     """Who must speak TLS 1.3 and 256 bits, and meets a client that likes 128 more."""
     server = configure(make_server(), 'min_bits = 256 min_version = "1.3"').start()
-    reason = "554 5.7.10 The encryption is too weak (TLS_AES_128_GCM_SHA256 has 128 bits, 256 are asked for)"
+    reason = "554 5.7.10 The encryption is too weak (TLS_AES_128_GCM_SHA256 has 128 bits, 256 are asked for) ("
     weak = ["-ciphersuites", "TLS_AES_128_GCM_SHA256", "-ign_eof"]
-    assert reason in s_client(server, *weak)
-    assert reason in s_client(server, *weak, "-starttls", "smtp", port=server.starttls)
-    server.await_log("what=tls")
+    ids = []
+    for said in s_client(server, *weak), s_client(server, *weak, "-starttls", "smtp", port=server.starttls):
+        assert reason in said
+        ids.append(re.search(re.escape(reason) + r"([0-9A-Z]+)\)", said).group(1))
+    server.await_log("what=tls", *(f" id={refusal} " for refusal in ids))
+    for refusal in ids:
+        seen = json.loads(server.run("explain", "--json", refusal).stdout)
+        assert seen["rule"] == "tls { min_bits = 256 }: TLS_AES_128_GCM_SHA256 has 128 bits"
+        assert server.config.read_text().split("\n")[seen["line"] - 1].count("min_bits = 256")
+        assert (seen["stage"], seen["verdict"], seen["tls_bits"]) == ("connection", "refuse", 128)
     with inside(server) as client:
         assert client.sock.cipher()[2] == 256
 
