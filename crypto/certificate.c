@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 
+#include "crypto/certificate_parts.h"
 #include "crypto/host_name.h"
 #include "crypto/key_pair.h"
 
@@ -57,10 +58,23 @@ static bool check_chain(STACK_OF(X509) * chain, const char *file, int64_t unix_n
 	return true;
 }
 
+/* What a TLS library of clients refuses whatever it is told about CAs, and says so in words that lead nobody here. */
+static bool check_key(const EVP_PKEY *key, const char *file, struct error *error)
+{
+	const char *weakness = certificate_key_weakness(key);
+	char text[KEY_TEXT_BYTES];
+	certificate_key_text(key, text);
+	return !weakness || error_set(error,
+				      "certificate %s: its key is weak (%s): %s; order one for a new key, with: "
+				      "postern cert request",
+				      file, text, weakness);
+}
+
 bool certificate_check_pair(const char *certificate_file, const char *key_file, int64_t unix_now, struct error *error)
 {
 	struct key_pair pair = { NULL, NULL };
 	bool done = key_pair_read(&pair, certificate_file, key_file, error) &&
+		    check_key(pair.key, certificate_file, error) &&
 		    check_chain(pair.chain, certificate_file, unix_now, error);
 	key_pair_finish(&pair);
 	ERR_clear_error();

@@ -19,8 +19,8 @@ struct certificate_files {
 MUST_USE bool certificate_make_private(const struct certificate_files *files, const char *const *names, unsigned days,
 				       struct error *error);
 
-/* Reads and checks as a server would before serving: both files readable and PEM, the key matches, chain in order, dates.
- * `error` names the file and what to do. */
+/* Reads and checks as a server would before serving: both files readable and PEM, the key matches and is one that clients accept,
+ * chain in order, dates. `error` names the file and what to do. */
 MUST_USE bool certificate_check_pair(const char *certificate_file, const char *key_file, int64_t unix_now,
 				     struct error *error);
 

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import conftest
 import postern
 from postern import ROOT
 
@@ -70,6 +71,36 @@ delivery {{ route "*" {{ hold = yes }} }}
     assert status == 2 and said.startswith("postern.conf:4: ")
     status, said = check(tmp_path, text.replace("ca.key", "server.key"))
     assert status == 0, said
+
+
+@pytest.mark.parametrize(
+    "kind, weak",
+    [
+        (["rsa:1024"], "(RSA 1024): clients refuse RSA keys of less than 2048 bits"),
+        (["ec", "-pkeyopt", "ec_paramgen_curve:P-224"], "(P-224): clients refuse curves of less than 256 bits"),
+        (["rsa:2048"], None),
+        (["ec", "-pkeyopt", "ec_paramgen_curve:P-384"], None),
+    ],
+)
+def test_weak_keys(tmp_path, kind, weak):
+    conftest.openssl(
+        tmp_path, "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", "own.key", "-out", "own.pem", "-days", "30",
+        "-subj", "/CN=localhost", "-addext", "subjectAltName = DNS:localhost",
+    )
+    text = """data = data
+server a {
+    hostname = localhost listen = "127.0.0.1:2525 starttls"
+    tls { certificate = "own.pem" key = "own.key" }
+}
+delivery { route "*" { hold = yes } }
+"""
+    status, said = check(tmp_path, text)
+    assert status == (2 if weak else 0), said
+    if weak:
+        assert said.startswith(f"postern.conf:4: certificate {tmp_path}/own.pem: its key is weak {weak}; "), said
+        assert "postern cert request" in said
+        done = postern.postern("serve", "-c", "postern.conf", cwd=tmp_path)
+        assert done.returncode == 2 and weak in done.stderr
 
 
 def test_serve_refuses_what_check_finds(tmp_path):

@@ -110,10 +110,16 @@ def test_where_nobody_here_may_connect_that_is_said(make_server):
 # --- the configuration is wrong ---
 
 
-def weak_key(server, certificates):
-    openssl(server.folder, "genrsa", "-out", "weak.key", "1024")
-    os.chmod(server.folder / "weak.key", 0o600)
-    serve_certificate(server, signed(server, certificates, key=server.folder / "weak.key"), server.folder / "weak.key")
+def weak_issuer(server, certificates):
+    """Its own weak key the server would refuse."""
+    folder = server.folder
+    openssl(folder, "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "ca.key", "-out", "weak.csr", "-subj", "/CN=Weak CA")
+    (folder / "weak.ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n")
+    openssl(folder, "x509", "-req", "-in", "weak.csr", "-CA", certificates / "ca.pem", "-CAkey", certificates / "ca.key",
+            "-CAcreateserial", "-CAserial", "weak.serial", "-extfile", "weak.ext", "-days", "30", "-out", "ca.pem")
+    made = signed(server, folder, key=certificates / "server.key")
+    made.write_text(made.read_text() + (folder / "ca.pem").read_text())
+    serve_certificate(server, made)
 
 
 def no_guard(server, _):
@@ -160,7 +166,7 @@ def key_for_everybody(server, certificates):
 
 
 WRONG = [
-    (weak_key, "certificate"),
+    (weak_issuer, "certificate"),
     (no_guard, "guessing"),
     (guard_that_exempts_all, "guessing"),
     (no_forward_secrecy, "tls-ciphers"),
