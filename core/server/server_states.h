@@ -1,5 +1,5 @@
 /* What is the same for a server block in all workers and changes while they run: whether it is paused, and how many sessions
- * each worker has of it; and what has become of passwords in each worker.
+ * each worker has of it; what has become of passwords in each worker; and what hashers log.
  *
  * In memory that all processes share, made by the supervisor before it starts the first worker. So an order that reaches one
  * worker has reached all, a worker that was away finds it when it is back, and nobody asks the kernel: a new session costs
@@ -19,6 +19,7 @@
 /* Server blocks and workers are numbered as in the configuration. */
 struct server_states {
 	_Alignas(64) atomic_bool paused[LIMIT_SERVERS];
+	atomic_int log_level; /* enum log_level: of processes that are told of no other change */
 	struct {
 		_Alignas(64) atomic_uint sessions[LIMIT_SERVERS]; /* written by that worker alone, like the next */
 		struct sign_in_counts sign_ins;                   /* go on from one of its processes to the next */

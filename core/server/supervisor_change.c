@@ -153,6 +153,7 @@ static void take_over(struct supervisor *supervisor, struct change *change, stru
 	supervisor->served = change->served;
 	supervisor->guard.settings = config->guard.settings;
 	log_configure((enum log_level)config->log_level, STDERR_FILENO);
+	atomic_store_explicit(&supervisor->states->log_level, config->log_level, memory_order_relaxed);
 }
 
 bool supervisor_change_config(struct supervisor *supervisor, struct parcel *parcel, struct error *error)

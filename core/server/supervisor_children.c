@@ -1,6 +1,7 @@
 /* The supervisor's children: workers and hashers, from fork() to their end; see supervisor_parts.h. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -43,8 +44,11 @@ static void close_sockets(const struct listening *listening, unsigned workers, c
 			close(*fd);
 }
 
-static void run_hasher(struct supervisor *supervisor)
+static void run_hasher(struct supervisor *supervisor, unsigned number)
 {
+	static char name[sizeof "hasher=4294967295"];
+	snprintf(name, sizeof name, "hasher=%u", number);
+	log_set_process(name);
 	/* Ends by SIGTERM from us; a terminal's SIGINT is for the supervisor, who still needs it for last sign-ins. */
 	sigset_t none;
 	sigemptyset(&none);
@@ -57,7 +61,7 @@ static void run_hasher(struct supervisor *supervisor)
 		close(supervisor->hasher_fds[i][0]);
 	}
 	close_sockets(&supervisor->listening, supervisor->served.config->workers, NULL);
-	_exit(hasher_run(fds, supervisor->lanes));
+	_exit(hasher_run(fds, supervisor->lanes, &supervisor->states->log_level));
 }
 
 static void run_worker(struct supervisor *supervisor, unsigned number, int channel)
@@ -129,7 +133,7 @@ static _Noreturn void run_child(struct supervisor *supervisor, const struct chil
 	end_with_parent(parent);
 	leave_supervisor(supervisor);
 	if (child->kind == CHILD_HASHER)
-		run_hasher(supervisor);
+		run_hasher(supervisor, child->number);
 	else
 		run_worker(supervisor, child->number, channel);
 	_exit(EXIT_FAILURE);

@@ -39,6 +39,8 @@ static bool init_servers(struct supervisor *supervisor, struct error *error)
 	    !keeper_start(&supervisor->keeper, config, error) || !list_watches_begin(&supervisor->lists, config, error))
 		return false;
 	supervisor->states = server_states_create(error);
+	if (supervisor->states)
+		atomic_init(&supervisor->states->log_level, config->log_level);
 	bool good = supervisor->states && derive_salt_secret(supervisor, secret, error);
 	good = good && served_start(&supervisor->served, config, secret, error) &&
 	       served_go_on(&supervisor->served, NULL, supervisor->states, error);

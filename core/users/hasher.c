@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -23,9 +24,10 @@ enum {
 struct hasher {
 	struct pollfd workers[LIMIT_WORKERS]; /* fd -1: has gone */
 	size_t count;
-	size_t left;     /* that have not gone */
-	size_t turn;     /* whose job is looked for first */
-	uint8_t *packet; /* HASHER_JOB_BYTES + 1: what is longer than a job is seen to be so */
+	size_t left;             /* that have not gone */
+	size_t turn;             /* whose job is looked for first */
+	uint8_t *packet;         /* HASHER_JOB_BYTES + 1: what is longer than a job is seen to be so */
+	const atomic_int *level; /* NULL: as it is */
 };
 
 static volatile sig_atomic_t told_to_end;
@@ -85,6 +87,21 @@ static enum password_verdict verify_and_spend(const struct hasher_job *job, cons
 	return verdict;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* A configuration that changes may want more or less of the log. */
+static void follow_level(const struct hasher *hasher)
+{
+	int level = hasher->level ? atomic_load_explicit(hasher->level, memory_order_relaxed) : (int)log_level();
+	if (level != (int)log_level())
+		log_configure((enum log_level)level, STDERR_FILENO);
+}
+
 static void verify(const struct hasher *hasher, int fd, size_t size)
 {
 	struct hasher_job job;
@@ -94,8 +111,10 @@ static void verify(const struct hasher *hasher, int fd, size_t size)
 		log_message(LOG_ERROR, "hasher-packet", "%zu bytes that are no job", size);
 		return;
 	}
+	uint64_t began_us = now_us();
 	struct hasher_answer result = { job.job, verify_and_spend(&job, hash) };
 	secret_wipe(hash, sizeof hash);
+	log_message(LOG_DEBUG, "hashed", "a password in %llu us", (unsigned long long)(now_us() - began_us));
 	if (result.verdict == PASSWORD_NO_MEMORY)
 		log_message(LOG_WARN, "hasher-memory", "no memory to verify a password");
 	answer(fd, &result);
@@ -106,6 +125,7 @@ static bool serve(struct hasher *hasher, struct pollfd *worker)
 {
 	ssize_t size = recv(worker->fd, hasher->packet, HASHER_JOB_BYTES + 1, MSG_DONTWAIT);
 	if (size > 0) {
+		follow_level(hasher);
 		verify(hasher, worker->fd, (size_t)size);
 		secret_wipe(hasher->packet, HASHER_JOB_BYTES + 1);
 		return true;
@@ -130,10 +150,15 @@ static void serve_next(struct hasher *hasher)
 	}
 }
 
-int hasher_run(const int *worker_fds, size_t count)
+int hasher_run(const int *worker_fds, size_t count, const atomic_int *level)
 {
 	ASSERT(count <= LIMIT_WORKERS);
-	struct hasher hasher = { .count = count, .left = count, .packet = secret_allocate(HASHER_JOB_BYTES + 1) };
+	struct hasher hasher = {
+		.count = count,
+		.left = count,
+		.packet = secret_allocate(HASHER_JOB_BYTES + 1),
+		.level = level,
+	};
 	if (!hasher.packet) {
 		log_message(LOG_ERROR, "hasher", "no memory for a packet");
 		return EXIT_FAILURE;

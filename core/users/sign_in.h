@@ -65,7 +65,8 @@ struct sign_in_backend *sign_in_passwords(struct sign_in_service *service);
 
 /* A hasher process: serves jobs from all workers' descriptors, one at a time, until all are closed or SIGTERM, and
  * answers the exit status. Blocks. Ends with its parent; takes over the process' handling of SIGTERM, SIGINT and
- * SIGHUP. Packets: see hasher.h. Never returns with a secret in memory. */
-int hasher_run(const int *worker_fds, size_t count);
+ * SIGHUP. Packets: see hasher.h. Never returns with a secret in memory. `level`: what is logged from each job on, an enum log_level in
+ * memory that the parent writes; NULL: what it is. */
+int hasher_run(const int *worker_fds, size_t count, const atomic_int *level);
 
 #endif

@@ -241,6 +241,31 @@ def test_routes_and_relay_change(make_server):
     postern.wait_until(lambda: new.exists() and list(new.iterdir()), postern.DELIVERY_SECONDS, "it is delivered there")
 
 
+@PROCESSES
+def test_all_processes_log_as_it_says(make_server):
+    server = make_server()
+    server.add_user()
+    server.start()
+
+    def sign_in():
+        with Conversation(server.tls, conversation.context(server.ca)) as client:
+            client.reply()
+            client.expect("EHLO client.example", 250)
+            client.expect(f"AUTH PLAIN {conversation.plain(postern.USER, 'wrong')}", 535)
+
+    sign_in()
+    edit(server, ("shutdown = 10s", "shutdown = 10s log = debug"))
+    reload(server)
+    sign_in()
+    server.await_log(" debug tls worker=0 ", " debug hashed hasher=0 ")
+    edit(server, ("log = debug", "log = error"))
+    reload(server)
+    said = server.log()
+    sign_in()
+    time.sleep(0.5)
+    assert server.log() == said and said.count(" debug hashed ") == 1
+
+
 # --- listeners and server blocks ---
 
 

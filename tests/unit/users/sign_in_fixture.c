@@ -64,7 +64,7 @@ void start_hasher(struct fixture *fixture)
 {
 	fixture->hasher = scratch_fork();
 	if (fixture->hasher == 0)
-		_exit(hasher_run(&fixture->hashers_fd, 1));
+		_exit(hasher_run(&fixture->hashers_fd, 1, NULL));
 }
 
 int set_up_with_hasher(void **state)

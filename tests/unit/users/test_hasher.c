@@ -38,7 +38,7 @@ static int set_up(void **state)
 	if (fixture->hasher == 0) {
 		for (size_t i = 0; i < WORKERS; i++)
 			close(fixture->workers[i][0]);
-		_exit(hasher_run(ends, WORKERS));
+		_exit(hasher_run(ends, WORKERS, NULL));
 	}
 	for (size_t i = 0; i < WORKERS; i++)
 		close(ends[i]);
