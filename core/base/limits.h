@@ -12,6 +12,7 @@ enum {
 
 	LIMIT_SUBMISSIONS = 1024,           /* what a turn starts; more only costs a further system call */
 	LIMIT_COMPLETIONS = 4096,           /* the kernel keeps what is over in a list of its own */
+	LIMIT_DISK_OPERATIONS = 64,         /* beside an epoll loop; all processes share 65,536 (fs.aio-max-nr) */
 	LIMIT_LOG_BUFFER_BYTES = 64 * 1024, /* lines of one turn: some 300 */
 
 	/* --- stream --- */

@@ -3,7 +3,8 @@
  * A descriptor is registered once, edge-triggered, for everything; what epoll says is remembered in its `watch`, so
  * starting an operation costs no system call. An operation is in one of two queues: its descriptor's `waiting` (for an
  * edge), or the loop's `ready` (to be tried). Trying happens at dispatch only, one operation at a time and in turn,
- * since a receive's bytes live in the one buffer of the loop and only for the callback. */
+ * since a receive's bytes live in the one buffer of the loop and only for the callback. What waits for a disk goes its
+ * own way: loop_epoll_disk.c. */
 #include "core/io/loop_epoll.h"
 
 #include <errno.h>
@@ -94,7 +95,7 @@ static int32_t make_non_blocking(int fd)
 
 /* --- the back end --- */
 
-static void settle(struct loop_epoll *epoll, struct loop_op *op, int32_t result)
+void epoll_settle(struct loop_epoll *epoll, struct loop_op *op, int32_t result)
 {
 	list_remove(&op->link);
 	op->result = result;
@@ -126,7 +127,7 @@ static void epoll_start(struct loop *loop, struct loop_op *op)
 	}
 	int32_t status = prepare_watch(epoll, op);
 	if (status < 0) {
-		settle(epoll, op, status);
+		epoll_settle(epoll, op, status);
 		return;
 	}
 	struct watch *watch = epoll_watch_of(epoll, op->fd);
@@ -138,8 +139,8 @@ static void epoll_start(struct loop *loop, struct loop_op *op)
 
 static void epoll_cancel(struct loop *loop, struct loop_op *op)
 {
-	if (!(op->flags & OP_SETTLED))
-		settle((struct loop_epoll *)loop, op, -ECANCELED);
+	if (!(op->flags & (OP_SETTLED | OP_UNDER_WAY)))
+		epoll_settle((struct loop_epoll *)loop, op, -ECANCELED);
 }
 
 static uint8_t readiness_of(uint32_t events)
@@ -195,8 +196,12 @@ static bool epoll_wait_and_collect(struct loop *loop, uint64_t wait_ns, struct e
 	if (count < 0 && errno != EINTR)
 		return error_set_errno(error, errno, "epoll_wait failed");
 	loop->now = loop_system_time();
-	for (int i = 0; i < count; i++)
-		note_event(epoll, &epoll->events[i]);
+	for (int i = 0; i < count; i++) {
+		if (epoll->events[i].data.fd == epoll->disk.event_fd)
+			epoll_disk_collect(epoll);
+		else
+			note_event(epoll, &epoll->events[i]);
+	}
 	return true;
 }
 
@@ -212,6 +217,8 @@ static bool run_next(struct loop_epoll *epoll)
 		result = epoll_operations[op->kind].attempt(epoll, op);
 	struct slice bytes = { NULL, 0 };
 	bool more = false;
+	if (result == TAKEN)
+		return true;
 	if (result == WOULD_BLOCK) {
 		list_append(&epoll_watch_of(epoll, op->fd)->waiting, &op->link);
 		return true;
@@ -257,6 +264,7 @@ static void epoll_destroy(struct loop *loop)
 {
 	struct loop_epoll *epoll = (struct loop_epoll *)loop;
 	ASSERT(list_is_empty(&epoll->ready));
+	epoll_disk_finish(&epoll->disk);
 	close(epoll->epoll_fd);
 	for (size_t i = 0; i < epoll->block_count; i++)
 		free(epoll->blocks[i]);
@@ -292,13 +300,18 @@ struct loop *loop_epoll_create(const struct loop_settings *settings, struct erro
 		error_set(error, "no memory for the loop");
 		return NULL;
 	}
+	list_init(&epoll->ready);
 	epoll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll->epoll_fd < 0) {
 		error_set_errno(error, errno, "epoll_create1 failed");
 		hidden_free(epoll, sizeof *epoll);
 		return NULL;
 	}
-	list_init(&epoll->ready);
+	if (!epoll_disk_init(epoll)) {
+		error_set_errno(error, errno, "no eventfd for the loop");
+		epoll_destroy(&epoll->loop);
+		return NULL;
+	}
 	struct clock_now now = loop_system_time();
 	loop_init(&epoll->loop, &backend, &now);
 	return &epoll->loop;

@@ -1,7 +1,7 @@
 /* The operations of the epoll back end: each is one attempt with system calls that do not block; see loop_epoll.c.
  *
- * File operations have nothing to wait for: they are done here, inline. That blocks the process for the time of a disk
- * write; io_uring is the answer to that. */
+ * Reads of files and what is done with their names have nothing to wait for but the disk: they are done here, inline, and
+ * mostly find in memory what they need. Durable writes and syncs never do: they go to loop_epoll_disk.c. */
 #include "core/io/loop_epoll.h"
 
 #include <errno.h>
@@ -98,23 +98,9 @@ static int32_t try_read(struct loop_epoll *epoll, struct loop_op *op)
 	return got < 0 ? -errno : (int32_t)got;
 }
 
-static int32_t try_write(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	int flags = op->option & LOOP_WRITE_DURABLE ? RWF_DSYNC : 0;
-	ssize_t gone = pwritev2(op->fd, op->parts, op->detail, (off_t)op->offset, flags);
-	return gone < 0 ? -errno : (int32_t)gone;
-}
-
 static int32_t as_result(int status)
 {
 	return status < 0 ? -errno : status;
-}
-
-static int32_t try_sync(struct loop_epoll *epoll, struct loop_op *op)
-{
-	(void)epoll;
-	return as_result(op->detail ? fdatasync(op->fd) : fsync(op->fd));
 }
 
 static int32_t try_open(struct loop_epoll *epoll, struct loop_op *op)
@@ -154,8 +140,8 @@ const struct epoll_operation epoll_operations[] = {
 	[LOOP_CONNECT] = { try_connect, READY_OUT, .try_first = true, .must_not_block = true },
 	[LOOP_POLL] = { try_poll, READY_IN | READY_OUT | READY_HUNG_UP, .try_first = true },
 	[LOOP_READ] = { try_read },
-	[LOOP_WRITE] = { try_write },
-	[LOOP_SYNC] = { try_sync },
+	[LOOP_WRITE] = { epoll_try_write },
+	[LOOP_SYNC] = { epoll_try_sync },
 	[LOOP_OPEN] = { try_open },
 	[LOOP_RENAME] = { try_rename },
 	[LOOP_UNLINK] = { try_unlink },

@@ -85,6 +85,70 @@ static unsigned names_in(struct loop_world *world, const char *directory)
 
 /* --- tests --- */
 
+/* As a segment of the spool is: space reserved, each block written once, and then over and over, whole blocks at a time. */
+static void whole_blocks_go_past_the_page_cache(struct loop_world *world)
+{
+	enum { BLOCK = 4096, BLOCKS = 64 };
+	int made = open_file(world, "direct", O_RDWR | O_CREAT | O_EXCL);
+	int fd = open_file(world, "direct", O_RDWR | O_DIRECT);
+	uint8_t *out = aligned_alloc(BLOCK, 2 * BLOCK), *back = aligned_alloc(BLOCK, 2 * BLOCK);
+	assert_true(out && back);
+	struct note note = note_make(world);
+	loop_allocate(world->loop, &note.op, made, BLOCKS * BLOCK, note_done);
+	assert_int_equal(note_await(&note), 0);
+	/* Not every file system can. */
+	for (int round = 0; fd >= 0 && round < 3 * BLOCKS; round++) {
+		uint64_t at = (uint64_t)(round % (BLOCKS / 2)) * 2 * BLOCK;
+		memset(out, round, 2 * BLOCK);
+		struct iovec parts[2] = { { out, BLOCK }, { out + BLOCK, BLOCK } }, in = { back, 2 * BLOCK };
+		loop_write(world->loop, &note.op, fd, parts, 2, at, LOOP_WRITE_DURABLE, note_done);
+		assert_int_equal(note_await(&note), 2 * BLOCK);
+		loop_read(world->loop, &note.op, made, &in, 1, at, note_done);
+		assert_int_equal(note_await(&note), 2 * BLOCK);
+		assert_memory_equal(out, back, 2 * BLOCK);
+	}
+	assert_int_equal(loop_file_size(world->loop, made), BLOCKS * BLOCK);
+	if (fd >= 0) {
+		struct iovec half = { out, BLOCK / 8 };
+		loop_write(world->loop, &note.op, fd, &half, 1, BLOCK / 16, LOOP_WRITE_DURABLE, note_done);
+		assert_int_equal(note_await(&note), -EINVAL);
+		loop_close(world->loop, fd);
+	}
+	loop_close(world->loop, made);
+	assert_int_equal(unlink_file(world, "direct"), 0);
+	free(out);
+	free(back);
+}
+
+/* More than back ends have under way, of which some are cancelled. */
+static void many_durable_writes_run_at_once(struct loop_world *world)
+{
+	enum { WRITES = 500 };
+	static struct note notes[WRITES];
+	static uint8_t bytes[WRITES], back[WRITES];
+	static struct iovec parts[WRITES];
+	int fd = open_file(world, "writes", O_RDWR | O_CREAT);
+	for (unsigned i = 0; i < WRITES; i++) {
+		notes[i] = note_make(world);
+		bytes[i] = (uint8_t)(1 + i % 255);
+		parts[i] = (struct iovec){ &bytes[i], 1 };
+		loop_write(world->loop, &notes[i].op, fd, &parts[i], 1, i, LOOP_WRITE_DURABLE, note_done);
+	}
+	world_turn(world, false);
+	for (unsigned i = 3; i < WRITES; i += 7)
+		loop_cancel(world->loop, &notes[i].op);
+	for (unsigned i = 0; i < WRITES; i++) {
+		int32_t result = note_await(&notes[i]);
+		assert_true(result == 1 || (result == -ECANCELED && i % 7 == 3));
+		assert_int_equal(notes[i].calls, 1);
+	}
+	assert_in_range(read_bytes(world, fd, back, sizeof back, 0), WRITES - 1, WRITES);
+	for (unsigned i = 0; i < WRITES; i++)
+		assert_true(back[i] == bytes[i] || (back[i] == 0 && i % 7 == 3));
+	loop_close(world->loop, fd);
+	assert_int_equal(unlink_file(world, "writes"), 0);
+}
+
 static void what_was_written_is_read_back(struct loop_world *world)
 {
 	int fd = open_file(world, "file", O_RDWR | O_CREAT | O_EXCL);
@@ -303,6 +367,8 @@ static void a_local_socket_takes_the_place_of_a_dead_one(struct loop_world *worl
 const struct loop_table_row loop_file_table[] = {
 	ROW(what_was_written_is_read_back),
 	ROW(parts_are_gathered_and_scattered),
+	ROW(whole_blocks_go_past_the_page_cache),
+	ROW(many_durable_writes_run_at_once),
 	ROW(names_come_and_go),
 	ROW(directories_are_made_and_synced),
 	ROW(space_is_reserved),
