@@ -28,7 +28,17 @@ static void begin_value(struct header_from *from, struct buffer *value)
 	/* A second field makes the list longer, should somebody read it all the same. */
 	if (from->fields)
 		buffer_append_byte(value, ',');
-	from->fields += from->fields < UINT8_MAX;
+	unsigned fields = from->fields + (from->broken ? 2U : 1U);
+	from->fields = fields < UINT8_MAX ? (uint8_t)fields : UINT8_MAX;
+}
+
+/* A line that is no field. As the first one it is where the text begins, as whoever stores it puts an empty line before it.
+ * Later it is that to some who read the message, and to others a line to pass over. */
+static void take_no_field(struct header_from *from)
+{
+	from->broken = true;
+	from->wanted = false;
+	from->state = from->begun ? STATE_VALUE : STATE_OVER;
 }
 
 /* Answers whether the byte was taken. */
@@ -43,6 +53,8 @@ static bool step_line_start(struct header_from *from, uint8_t byte, struct buffe
 	bool is_name = byte > ' ' && byte < 0x7f && byte != ':';
 	from->state = is_name ? STATE_NAME : STATE_OVER;
 	from->name_size = 0;
+	if (!is_name && byte != '\r')
+		take_no_field(from);
 	return false;
 }
 
@@ -53,7 +65,7 @@ static void step_name(struct header_from *from, uint8_t byte, struct buffer *val
 	else if (is_blank(byte))
 		from->state = STATE_NAME_BLANK;
 	else if (from->state == STATE_NAME_BLANK || byte <= ' ' || byte >= 0x7f)
-		from->state = STATE_OVER;
+		take_no_field(from);
 	else if (from->name_size < sizeof from->name)
 		from->name[from->name_size++] = byte;
 }

@@ -12,11 +12,13 @@ struct header_from {
 	uint8_t name[5];
 	bool wanted;    /* private: the field is a From */
 	bool begun;     /* private: there was a field */
-	uint8_t fields; /* From fields so far, up to 255 */
+	bool broken;    /* private: there was a line that is no field */
+	uint8_t fields; /* From fields so far, up to 255; one behind a line that is no field counts as two */
 };
 
 /* Starts as zeroes. Takes text of the message as it is stored, with CRLF, and appends what stands in From fields, unfolded, to
- * `value`, which overflows where that is too much. What is behind the header is passed over. */
+ * `value`, which overflows where that is too much. What is behind the header is passed over. A line in it that is no field does
+ * not end it, as some read on behind it: a From there is never the only one. */
 void header_from_take(struct header_from *from, struct slice text, struct buffer *value);
 
 /* Nothing more is to come: the header is over. */

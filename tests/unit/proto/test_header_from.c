@@ -47,6 +47,13 @@ static void the_field_is_found_wherever_pieces_end(void **state)
 		{ "From: a@b.example\r\nFrom: c@d.example\r\n\r\n", 2, "a@b.example" },
 		{ "\r\nFrom: a@b.example\r\n", 0, NULL },
 		{ "", 0, NULL },
+		/* Some take what is no field for the beginning of the text, others read on. */
+		{ "From: a@b.example\r\nno field\r\nFrom: x@y.example\r\n\r\nFrom: z@y.example\r\n", 3, "a@b.example" },
+		{ "From: a@b.example\r\nno\r\n From: x@y.example\r\n\r\n", 1, "a@b.example" },
+		{ "From: a@b.example\r\n: no field\r\nfrom : x@y.example\r\n\r\n", 3, "a@b.example" },
+		{ "A: b\r\n\xc3\xa4: no field\r\nFrom: a@b.example\r\n\r\n", 2, "a@b.example" },
+		{ "A: b\r\nno field: b\r\nFrom: a@b.example\r\n\r\n", 2, "a@b.example" },
+		{ "A: b\r\nno field\r\n\r\nFrom: x@y.example\r\n", 0, NULL },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		for (size_t piece = 1; piece < 60; piece++) {
