@@ -148,8 +148,14 @@ static struct slice trim(struct slice text)
 struct entry {
 	const uint8_t *from; /* of bare text; NULL: there was none */
 	const uint8_t *to;
+	bool has_at;        /* an @ in the bare text, in no quotes */
 	struct slice angle; /* what stands in <>; data NULL: there were none */
 };
+
+static struct slice bare_text(const struct entry *entry)
+{
+	return slice_of(entry->from, (size_t)(entry->to - entry->from));
+}
 
 /* Takes "<…>". An obsolete route before the address is dropped: "<@a.example,@b.example:user@host.example>". */
 static size_t take_angle(struct slice text, struct entry *entry)
@@ -167,7 +173,11 @@ static size_t take_angle(struct slice text, struct entry *entry)
 	size_t colon = slice_find(entry->angle, ':');
 	if (entry->angle.size > 0 && entry->angle.data[0] == '@' && colon < entry->angle.size)
 		entry->angle = trim(slice_skip(entry->angle, colon + 1));
+	/* A name is no address, unless it is in quotes: some would take it for the one that counts. */
+	if (entry->has_at && !slice_equal_nocase(bare_text(entry), entry->angle))
+		return 0;
 	entry->from = NULL;
+	entry->has_at = false;
 	return at + 1;
 }
 
@@ -178,7 +188,7 @@ static enum header_from_status end_entry(const struct entry *entry, struct slice
 		return HEADER_FROM_WRONG; /* text behind the > */
 	*address = entry->angle;
 	if (!entry->angle.data)
-		*address = slice_of(entry->from, (size_t)(entry->to - entry->from));
+		*address = bare_text(entry);
 	return address_parse(*address, true, &parsed) == ADDRESS_OK ? HEADER_FROM_ADDRESS : HEADER_FROM_WRONG;
 }
 
@@ -191,19 +201,21 @@ static size_t take_token(struct slice text, struct entry *entry)
 	size_t size = behind_token(text);
 	if (size == 0 || byte == '(' || is_blank(byte))
 		return size;
-	if (byte == ':') { /* what came before is a group's name */
-		*entry = (struct entry){ NULL, NULL, { NULL, 0 } };
-		return size;
+	if (byte == ':') { /* what came before is a group's name, and no address */
+		bool is_name = !entry->angle.data && !entry->has_at;
+		*entry = (struct entry){ 0 };
+		return is_name ? size : 0;
 	}
 	if (!entry->from)
 		entry->from = text.data;
 	entry->to = text.data + size;
+	entry->has_at |= byte == '@';
 	return size;
 }
 
 enum header_from_status header_from_next(struct slice *value, struct slice *address)
 {
-	struct entry entry = { NULL, NULL, { NULL, 0 } };
+	struct entry entry = { 0 };
 	while (value->size > 0) {
 		uint8_t byte = value->data[0];
 		bool ends = byte == ',' || byte == ';';

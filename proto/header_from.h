@@ -30,7 +30,8 @@ enum header_from_status {
 	HEADER_FROM_WRONG, /* what is left is no list of mailboxes */
 };
 
-/* Takes the next address off a From field's value; names, comments and groups are passed over. */
+/* Takes the next address off a From field's value; names, comments and groups are passed over. A name with an address in it that is
+ * not in quotes is wrong, but for that address itself: which of them counts is read in more than one way. */
 MUST_USE enum header_from_status header_from_next(struct slice *value, struct slice *address);
 
 #endif

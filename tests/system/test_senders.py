@@ -67,6 +67,8 @@ def test_the_from_field_names_own_addresses(make_server):
             f"From: \"{postern.USER}\" <bob@example.org>\r\n",
             f"From: {postern.USER}, bob@example.org\r\n",
             f"From: <{postern.USER}>\r\nFrom: <bob@example.org>\r\n",
+            f"From: <{postern.USER}>\r\nno field\r\nFrom: <bob@example.org>\r\n",
+            f"From: bob@example.org <{postern.USER}>\r\n",
             "To: x\r\n",
             "From: nobody:;\r\n",
             f"From: {postern.USER} bob@example.org\r\n",
