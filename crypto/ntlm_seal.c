@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,31 +37,35 @@ bool ntlm_unseal(uint8_t hash[NTLM_HASH_BYTES], const uint8_t key[NTLM_SEAL_KEY_
 
 /* --- the key's file --- */
 
-/* Root makes it for the owner of the folder: the server, which is somebody else, reads it too. */
-static bool give_to_owner_of_folder(const char *path, struct error *error)
+static bool find_owner_of_folder(const char *path, struct durable_file_owner *owner, struct error *error)
 {
-	if (geteuid() != 0)
-		return true;
-	char folder[4096];
+	char folder[PATH_MAX];
 	const char *slash = strrchr(path, '/');
 	struct stat status;
 	if (!slice_to_text(slash ? slice_of(path, (size_t)(slash - path) + 1) : SLICE_LITERAL("."), folder,
-			   sizeof folder) ||
-	    stat(folder, &status) < 0 || chown(path, status.st_uid, status.st_gid) < 0)
-		return error_set_errno(error, errno, "cannot give %s to the owner of its folder", path);
+			   sizeof folder))
+		return error_set_errno(error, ENAMETOOLONG, "cannot write %s", path);
+	if (stat(folder, &status) < 0)
+		return error_set_errno(error, errno, "cannot write %s", path);
+	*owner = (struct durable_file_owner){ status.st_uid, status.st_gid };
 	return true;
 }
 
-/* Who comes first makes it: whoever else makes one at the same time finds it there. */
+/* Who comes first makes it: whoever else makes one at the same time finds it there. Root makes it for the owner of the folder: the
+ * server, which is somebody else, reads it too. It has its owner before it has its name: never is there one that the server
+ * can't read, and an owner who puts something else in its place is not given that. */
 static bool make_file(const char *path, struct error *error)
 {
 	uint8_t key[NTLM_SEAL_KEY_BYTES];
+	struct durable_file_owner owner;
+	bool for_owner = geteuid() == 0;
+	if (for_owner && !find_owner_of_folder(path, &owner, error))
+		return false;
 	secret_random(key, sizeof key);
-	bool made = durable_file_write(path, 0600, slice_of(key, sizeof key), DURABLE_FILE_KEEP, error);
+	bool made = durable_file_write_for(path, 0600, slice_of(key, sizeof key), DURABLE_FILE_KEEP,
+					   for_owner ? &owner : NULL, error);
 	secret_wipe(key, sizeof key);
-	if (!made)
-		return access(path, F_OK) == 0;
-	return give_to_owner_of_folder(path, error);
+	return made || access(path, F_OK) == 0;
 }
 
 /* One byte more than there may be is asked for. */

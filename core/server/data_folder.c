@@ -67,7 +67,8 @@ static bool make_folder(const char *path, const struct run_as *run_as, struct er
 	bool made = mkdir(path, 0700) == 0;
 	if (!made && errno != EEXIST)
 		return error_set_errno(error, errno, "can't make the folder %s", path);
-	if (made && run_as->change && chown(path, run_as->uid, run_as->gid) != 0)
+	/* Who owns the folder above may have put a link in its place since. */
+	if (made && run_as->change && lchown(path, run_as->uid, run_as->gid) != 0)
 		return error_set_errno(error, errno, "can't give the folder %s to its user", path);
 	return make_name_last(path, error);
 }

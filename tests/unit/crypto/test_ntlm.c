@@ -128,6 +128,33 @@ static void the_key_is_made_once(void **state)
 	assert_null(ntlm_seal_key_load("/nowhere/ntlm.key", true, &error));
 }
 
+static void root_makes_the_key_for_the_folders_owner(void **state)
+{
+	enum { SERVER = 4242 };
+	const struct scratch *scratch = *state;
+	struct error error = { "" };
+	char folder[256], path[sizeof folder + 16];
+	struct stat status;
+	if (geteuid() != 0)
+		skip();
+	snprintf(folder, sizeof folder, "%s/data", scratch->path);
+	snprintf(path, sizeof path, "%s/ntlm.key", folder);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(chown(folder, SERVER, SERVER), 0);
+	uint8_t *key = ntlm_seal_key_load(path, true, &error);
+	assert_non_null(key);
+	secret_free(key);
+	assert_int_equal(lstat(path, &status), 0);
+	assert_true(status.st_uid == SERVER && status.st_gid == SERVER);
+
+	/* A link that leads elsewhere is nothing that is followed and given away. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("../other", path), 0);
+	assert_null(ntlm_seal_key_load(path, true, &error));
+	snprintf(path, sizeof path, "%s/other", scratch->path);
+	assert_int_equal(lstat(path, &status), -1);
+}
+
 static int make_scratch(void **state)
 {
 	struct scratch *scratch = malloc(sizeof *scratch);
@@ -154,6 +181,7 @@ int main(void)
 		cmocka_unit_test(a_channel_has_its_digest),
 		cmocka_unit_test(what_is_sealed_is_one_users),
 		cmocka_unit_test_setup_teardown(the_key_is_made_once, make_scratch, remove_scratch),
+		cmocka_unit_test_setup_teardown(root_makes_the_key_for_the_folders_owner, make_scratch, remove_scratch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
