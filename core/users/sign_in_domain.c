@@ -57,7 +57,7 @@ bool sign_in_domain_login(struct buffer *out, const char *login, struct slice us
 /* --- what the domain says --- */
 
 struct refusal_row {
-	struct slice status;
+	struct slice status; /* begins so */
 	const char *reason;
 	bool away; /* not a refusal: it could not be found out */
 };
@@ -66,6 +66,9 @@ struct refusal_row {
 	{                                                                                                              \
 		(const uint8_t *)"NT_STATUS_" text, sizeof "NT_STATUS_" text - 1                                       \
 	}
+#define AWAY      "no domain controller answers"
+#define NOT_ASKED "winbind can't be asked; does it run, and may this user ask it (group winbindd_priv)?"
+#define TROUBLE   "winbind could not ask the domain; its log says why"
 static const struct refusal_row refusal_rows[] = {
 	{ STATUS("LOGON_FAILURE"), "the domain says: wrong password, or no such user", false },
 	{ STATUS("WRONG_PASSWORD"), "the domain says: wrong password", false },
@@ -78,13 +81,25 @@ static const struct refusal_row refusal_rows[] = {
 	{ STATUS("PASSWORD_MUST_CHANGE"), "the domain says: password must be changed", false },
 	{ STATUS("INVALID_LOGON_HOURS"), "the domain says: not at this time", false },
 	{ STATUS("INVALID_WORKSTATION"), "the domain says: not from this machine", false },
-	{ STATUS("NO_LOGON_SERVERS"), "no domain controller answers", true },
-	{ STATUS("DOMAIN_CONTROLLER_NOT_FOUND"), "no domain controller answers", true },
-	{ STATUS("IO_TIMEOUT"), "no domain controller answers", true },
+	{ STATUS("NO_LOGON_SERVERS"), AWAY, true },
+	{ STATUS("DOMAIN_CONTROLLER_NOT_FOUND"), AWAY, true },
+	{ STATUS("IO_TIMEOUT"), AWAY, true },
+	{ STATUS("NETWORK_UNREACHABLE"), AWAY, true },
+	{ STATUS("HOST_UNREACHABLE"), AWAY, true },
+	{ STATUS("CONNECTION_"), AWAY, true },
+	{ STATUS("NETLOGON_NOT_STARTED"), "the domain controller is not ready", true },
 	{ STATUS("CANT_ACCESS_DOMAIN_INFO"), "this machine has not joined the domain", true },
 	{ STATUS("TRUSTED_RELATIONSHIP_FAILURE"), "this machine is no longer trusted by the domain", true },
+	{ STATUS("NO_TRUST_"), "this machine is no longer trusted by the domain", true },
+	{ STATUS("TIME_DIFFERENCE_AT_DC"), "this machine's clock is not the domain's", true },
 	{ STATUS("ACCESS_DENIED"), "winbind lets this user not ask; is it in the group winbindd_priv?", true },
 	{ STATUS("PIPE_NOT_AVAILABLE"), "winbind does not run", true },
+	{ STATUS("PIPE_"), TROUBLE, true },
+	{ STATUS("RPC_"), TROUBLE, true },
+	{ STATUS("NO_MEMORY"), TROUBLE, true },
+	{ STATUS("INSUFF"), TROUBLE, true },
+	{ STATUS("INTERNAL_ERROR"), TROUBLE, true },
+	{ STATUS("UNSUCCESSFUL"), NOT_ASKED, true },
 };
 
 static enum sign_in_outcome refused(struct sign_in_request *request, struct slice status)
@@ -111,8 +126,7 @@ static enum sign_in_outcome broken(struct sign_in_request *request, struct slice
 	}
 	enum sign_in_outcome outcome = refused(request, text);
 	if (outcome == SIGN_IN_WRONG)
-		request->reason =
-			"winbind can't be asked; does it run, and may this user ask it (group winbindd_priv)?";
+		request->reason = NOT_ASKED;
 	return SIGN_IN_UNAVAILABLE;
 }
 
