@@ -53,24 +53,30 @@ static int64_t unix_time(const ASN1_TIME *when)
 	return (int64_t)days * SECONDS_PER_DAY + seconds;
 }
 
-static void append_name(char names[CERTIFICATE_NAMES_BYTES], const char *text, size_t size)
+/* What a name holds is the maker's of the certificate: only what is printable gets onto a terminal. */
+static void append_name(char names[CERTIFICATE_NAMES_BYTES], struct slice name)
 {
 	size_t used = strlen(names);
-	if (used + size + 2 <= CERTIFICATE_NAMES_BYTES)
-		snprintf(names + used, CERTIFICATE_NAMES_BYTES - used, "%s%.*s", used ? " " : "", (int)size, text);
+	if (name.size == 0 || used + name.size + 2 > CERTIFICATE_NAMES_BYTES)
+		return;
+	if (used)
+		names[used++] = ' ';
+	for (size_t i = 0; i < name.size; i++)
+		names[used++] = name.data[i] > ' ' && name.data[i] <= '~' ? (char)name.data[i] : '?';
+	names[used] = 0;
 }
 
 static void append_general_name(char names[CERTIFICATE_NAMES_BYTES], const GENERAL_NAME *name)
 {
 	char text[INET6_ADDRSTRLEN] = "";
 	if (name->type == GEN_DNS || name->type == GEN_EMAIL) {
-		append_name(names, (const char *)ASN1_STRING_get0_data(name->d.ia5),
-			    (size_t)ASN1_STRING_length(name->d.ia5));
+		append_name(names,
+			    slice_of(ASN1_STRING_get0_data(name->d.ia5), (size_t)ASN1_STRING_length(name->d.ia5)));
 	} else if (name->type == GEN_IPADD) {
 		int family = ASN1_STRING_length(name->d.ip) == 4 ? AF_INET : AF_INET6;
 		if (family == AF_INET || ASN1_STRING_length(name->d.ip) == 16)
 			inet_ntop(family, ASN1_STRING_get0_data(name->d.ip), text, sizeof text);
-		append_name(names, text, strlen(text));
+		append_name(names, slice_from_text(text));
 	}
 }
 

@@ -344,6 +344,16 @@ static void what_is_wrong_is_named(void **state)
 	assert_string_equal(findings_of("sha1.pem", NULL, "x", "site.pem", 0), "!no-names,!wrong-name,!weak-signature");
 }
 
+static void names_are_safe_on_a_terminal(void **state)
+{
+	(void)state;
+	assert_true(
+		shell("openssl req -x509 -newkey rsa:2048 -nodes -keyout odd.key -out odd.pem -subj /CN=x -addext "
+		      "\"subjectAltName=DNS:a$(printf '\\033')[2Jb.example,DNS:c$(printf '\\303')d,IP:192.0.2.1\""));
+	findings_of("odd.pem", NULL, "192.0.2.1", NULL, 0);
+	assert_string_equal(report.names, "a?[2Jb.example c?d 192.0.2.1");
+}
+
 /* --- order --- */
 
 static uint8_t arranged[CERTIFICATE_ARRANGED_BYTES];
@@ -455,6 +465,7 @@ int main(void)
 		cmocka_unit_test(what_signs_itself_is_accepted_by_who_has_it),
 		cmocka_unit_test(what_is_right_is_found_right),
 		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(names_are_safe_on_a_terminal),
 		cmocka_unit_test(any_order_becomes_the_right_one),
 		cmocka_unit_test(what_is_placed_is_safe),
 	};
