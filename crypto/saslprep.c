@@ -22,7 +22,8 @@ bool saslprep_append(struct buffer *out, struct slice text)
 	char scratch[ROOM];
 	bool can_be_prepared = !is_plain_ascii(text) && slice_find(text, 0) == text.size &&
 			       slice_to_text(text, scratch, sizeof scratch) &&
-			       stringprep(scratch, sizeof scratch, 0, stringprep_saslprep) == STRINGPREP_OK;
+			       stringprep(scratch, sizeof scratch, 0, stringprep_saslprep) == STRINGPREP_OK &&
+			       scratch[0] != 0;
 	bool fits = buffer_append(out, can_be_prepared ? slice_from_text(scratch) : text);
 	secret_wipe(scratch, sizeof scratch);
 	return fits;

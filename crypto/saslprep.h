@@ -7,8 +7,9 @@
 #include "core/base/slice.h"
 
 /* Appends the prepared text; ASCII without control characters stays as it is. Text that can't be prepared, since it is not
- * UTF-8 or holds what is prohibited, is appended as it stands: a client that prepares it could not sign in anyway, and
- * one that does not can. False when it does not fit. Allocates and wipes: for set-up and clients, not for workers. */
+ * UTF-8, holds what is prohibited, or nothing but what is left out, is appended as it stands: a client that prepares it could
+ * not sign in anyway, and one that does not can. False when it does not fit. Allocates and wipes: for set-up and clients,
+ * not for workers. */
 MUST_USE bool saslprep_append(struct buffer *out, struct slice text);
 
 #endif

@@ -145,6 +145,7 @@ static void text_is_prepared_as_rfc_4013_shows(void **state)
 		{ "\xff!", "\xff!" },
 		{ "\xf0\x9f\xa6\x84", "\xf0\x9f\xa6\x84" }, /* not in Unicode 3.2 */
 		{ "", "" },
+		{ "\xc2\xad", "\xc2\xad" }, /* would be the empty password */
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		check_prepared(rows[i][0], rows[i][1]);
