@@ -74,6 +74,9 @@ MUST_USE bool scram_verdict_write(const uint8_t signature[SCRAM_PROOF_BYTES], st
 
 /* --- client --- */
 
+/* A name as it is written in messages: without "," and "=" (RFC 5802 §5.1, saslname). */
+void scram_append_name(struct buffer *out, struct slice name);
+
 struct scram_challenge {
 	uint32_t iterations;
 	uint8_t salt_size;

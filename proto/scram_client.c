@@ -2,7 +2,7 @@
 #include "proto/base64.h"
 #include "proto/scram_text.h"
 
-static void append_name(struct buffer *out, struct slice name)
+void scram_append_name(struct buffer *out, struct slice name)
 {
 	for (size_t i = 0; i < name.size; i++) {
 		if (name.data[i] == ',')
@@ -29,7 +29,7 @@ bool scram_client_first(struct scram_exchange *exchange, enum scram_flag flag, c
 	buffer_append_text(said, ",,");
 	exchange->header_bytes = (uint16_t)said->size;
 	buffer_append_text(said, "n=");
-	append_name(said, name);
+	scram_append_name(said, name);
 	buffer_append_text(said, ",r=");
 	size_t at = said->size;
 	buffer_append(said, nonce);

@@ -5,6 +5,7 @@
 #include "core/users/scram_client.h"
 #include "crypto/secret.h"
 #include "proto/sasl.h"
+#include "proto/scram.h"
 
 struct client_mechanism {
 	unsigned mechanism;
@@ -57,7 +58,7 @@ static bool external_begin(struct sign_in_client *client, struct buffer *respons
 static bool oauthbearer_begin(struct sign_in_client *client, struct buffer *response, struct error *error)
 {
 	buffer_append_text(response, "n,a=");
-	buffer_append(response, client->name);
+	scram_append_name(response, client->name);
 	buffer_append_text(response, ",\001auth=Bearer ");
 	buffer_append(response, client->password);
 	buffer_append_text(response, "\001\001");

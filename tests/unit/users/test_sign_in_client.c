@@ -50,6 +50,18 @@ static void initial_responses_are_the_mechanisms(void **state)
 	}
 }
 
+/* RFC 7628 §3.1, RFC 5801 §4: what would end the name is written otherwise. */
+static void names_can_hold_anything(void **state)
+{
+	(void)state;
+	struct sign_in_client client = client_of(SASL_OAUTHBEARER);
+	struct error error;
+	bool given;
+	client.name = SLICE_LITERAL("a,b=c@example.org");
+	assert_true(sign_in_client_begin(&client, &response, &given, &error));
+	expect(SLICE_LITERAL("n,a=a=2Cb=3Dc@example.org,\001auth=Bearer secret\001\001"));
+}
+
 static void login_is_asked_twice(void **state)
 {
 	(void)state;
@@ -96,6 +108,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(initial_responses_are_the_mechanisms),
+		cmocka_unit_test(names_can_hold_anything),
 		cmocka_unit_test(login_is_asked_twice),
 		cmocka_unit_test(a_refused_token_is_answered_once),
 		cmocka_unit_test(what_can_not_be_said_is_an_error),
