@@ -48,6 +48,7 @@ static const struct reply_row rows[SMTP_STATUS_COUNT] = {
 	[SMTP_STORAGE_ERROR] = REPLY(451, "4.3.0 ", "The message could not be stored, try again later"),
 	[SMTP_MEMORY_SHORT] = REPLY(451, "4.3.0 ", "No memory for it now, try again later"),
 	[SMTP_SHUTDOWN] = REPLY(421, "4.3.2 ", "The server is shutting down, try again later"),
+	[SMTP_SETTINGS_CHANGED] = REPLY(421, "4.3.2 ", "The server's settings have changed, connect again"),
 	[SMTP_PAUSED] = AROUND(421, "4.3.2 ", "The server takes no new sessions now, try again later ", ""),
 	[SMTP_ADDRESS_FULL] = AROUND(421, "4.7.0 ", "Too many connections from your address, try again later ", ""),
 	[SMTP_NETWORK_FULL] = AROUND(421, "4.7.0 ", "Too many connections from your network, try again later ", ""),

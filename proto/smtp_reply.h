@@ -23,7 +23,8 @@ enum smtp_status {
 	SMTP_STORAGE_ERROR,        /* 451 4.3.0 */
 	SMTP_MEMORY_SHORT,         /* 451 4.3.0 */
 	SMTP_SHUTDOWN,             /* 421 4.3.2 */
-	SMTP_PAUSED,               /* 421 4.3.2 */
+	SMTP_SETTINGS_CHANGED,     /* 421 4.3.2 */
+	SMTP_PAUSED,               /* 421 4.3.2, with the refusal's id */
 	SMTP_ADDRESS_FULL,         /* 421 4.7.0 as a greeting, with the refusal's id; likewise the next three */
 	SMTP_NETWORK_FULL,         /* 421 4.7.0 */
 	SMTP_CONNECTS_TOO_FAST,    /* 421 4.7.0 */

@@ -30,6 +30,8 @@ struct generation *generation_create(struct served *served, bool shared, struct 
 	generation->served = *served;
 	generation->shared = shared;
 	list_init(&generation->link);
+	list_init(&generation->sessions);
+	list_init(&generation->leaving);
 	generation->sign_ins = sign_in_table_create(backends, served->config, error);
 	if (generation->sign_ins && hold_names(generation, names, error))
 		return generation;

@@ -32,7 +32,7 @@ struct refusal {
 	char recipient[176];
 };
 
-enum { REFUSAL_FORMAT = 1, REFUSAL_BYTES = 1024 };
+enum { REFUSAL_FORMAT = 2, REFUSAL_BYTES = 1024 };
 _Static_assert(sizeof(struct refusal) == REFUSAL_BYTES, "records lie at multiples of their size");
 
 /* Stages that have settings, and no rules. */

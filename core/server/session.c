@@ -70,6 +70,13 @@ void session_drain(struct session *session)
 		make_ready(session);
 }
 
+void session_retire(struct session *session)
+{
+	bool busy = session->phase == SESSION_HANDSHAKE || session->blocked & SESSION_BLOCK_GUARD;
+	if (session->greeted && !busy && session->phase != SESSION_CLOSING && !session->ending)
+		make_ready(session);
+}
+
 /* --- the stream's events --- */
 
 bool session_log_is_due(const struct worker *worker, int64_t *last_second)
@@ -337,7 +344,7 @@ void session_create(const struct listener *listener, int fd)
 	list_init(&session->ready);
 	list_init(&session->commits);
 	reverse_waiter_init(&session->name_waiter);
-	list_append(&worker->live, &session->link);
+	list_append(&session->generation->sessions, &session->link);
 	timer_init(&session->timer, session_time_is_up);
 	struct sockaddr_storage peer;
 	loop_peer_address(worker->loop, fd, &peer);

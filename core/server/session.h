@@ -67,7 +67,7 @@ struct session {
 	struct worker *worker;
 	struct generation *generation; /* held until the session ends */
 	const struct server_block *server;
-	struct list link;    /* in worker->live */
+	struct list link;    /* in its generation's */
 	struct list ready;   /* in worker->ready or worker->spool_waiters */
 	struct list commits; /* transactions that were committed and not yet answered, oldest first */
 	struct buffer
@@ -120,6 +120,9 @@ void session_continue(struct session *session);
 
 /* The worker is ending: 421 to those who are between transactions, the others when they are through. */
 void session_drain(struct session *session);
+
+/* Its generation is retired: 421 once it is between transactions. */
+void session_retire(struct session *session);
 
 /* Ends at once, without a word; STREAM_CLOSED frees it. */
 void session_abort(struct session *session);

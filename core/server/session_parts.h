@@ -195,6 +195,12 @@ void session_release_sign_in(struct session *session);
 /* TLS for STARTTLS: false when input came behind it, or memory is short; the session is then closing. */
 MUST_USE bool session_begin_tls(struct session *session);
 
+/* It is to end as soon as nothing is under way. */
+static inline bool session_is_unwanted(const struct session *session)
+{
+	return session->worker->draining || session->generation->retired;
+}
+
 static inline uint64_t session_now_ms(const struct session *session)
 {
 	return loop_now(session->worker->loop)->monotonic_ns / CLOCK_NS_PER_MS;

@@ -98,9 +98,9 @@ static enum session_phase current_phase(const struct session *session)
 /* All that could be done in this turn was: send, keep, and set the clock. */
 void session_end_turn(struct session *session)
 {
-	if (session->worker->draining && !session->ending && session->phase != SESSION_HANDSHAKE &&
+	if (session_is_unwanted(session) && !session->ending && session->phase != SESSION_HANDSHAKE &&
 	    is_between_transactions(session))
-		session_say_goodbye(session, SMTP_SHUTDOWN);
+		session_say_goodbye(session, session->worker->draining ? SMTP_SHUTDOWN : SMTP_SETTINGS_CHANGED);
 	session_send_replies(session);
 	if (session->phase == SESSION_CLOSING)
 		return;

@@ -26,7 +26,6 @@ static void init_memory(struct worker *worker)
 	stream_buffers_init(&worker->buffers, 0);
 	list_init(&worker->generations);
 	list_init(&worker->listeners);
-	list_init(&worker->live);
 	list_init(&worker->ready);
 	list_init(&worker->spool_waiters);
 	worker->date_second = INT64_MIN;
@@ -151,7 +150,7 @@ static void run_ready(struct worker *worker)
 
 bool worker_turn(struct worker *worker, bool wait, struct error *error)
 {
-	bool more_is_ready = !list_is_empty(&worker->ready);
+	bool more_is_ready = !list_is_empty(&worker->ready) || worker->retiring;
 	if (!loop_turn(worker->loop, wait && !more_is_ready, error))
 		return false;
 	run_ready(worker);
@@ -175,11 +174,20 @@ struct slice worker_date(struct worker *worker)
 
 /* --- draining --- */
 
-static void drop_sessions(struct worker *worker)
+static void with_each_of(struct list *sessions, void with(struct session *session))
 {
-	for (struct list *node = worker->live.next, *next; node != &worker->live; node = next) {
+	for (struct list *node = sessions->next, *next; node != sessions; node = next) {
 		next = node->next;
-		session_abort(CONTAINER_OF(node, struct session, link));
+		with(CONTAINER_OF(node, struct session, link));
+	}
+}
+
+static void with_each_session(struct worker *worker, void with(struct session *session))
+{
+	for (struct list *node = worker->generations.next; node != &worker->generations; node = node->next) {
+		struct generation *generation = CONTAINER_OF(node, struct generation, link);
+		with_each_of(&generation->sessions, with);
+		with_each_of(&generation->leaving, with);
 	}
 }
 
@@ -187,7 +195,7 @@ static void drain_time_is_up(struct timer *timer)
 {
 	struct worker *worker = CONTAINER_OF(timer, struct worker, drain_deadline);
 	log_message(LOG_WARN, "drain", "time is up: %zu sessions are cut off", worker->sessions.used);
-	drop_sessions(worker);
+	with_each_session(worker, session_abort);
 }
 
 void worker_drain(struct worker *worker)
@@ -196,21 +204,20 @@ void worker_drain(struct worker *worker)
 		return;
 	worker->draining = true;
 	worker_stop_accepting(worker);
-	for (struct list *node = worker->live.next; node != &worker->live; node = node->next)
-		session_drain(CONTAINER_OF(node, struct session, link));
+	with_each_session(worker, session_drain);
 	loop_timer_start(worker->loop, &worker->drain_deadline, worker->drain_ms);
 }
 
 bool worker_is_drained(const struct worker *worker)
 {
-	return worker->draining && list_is_empty(&worker->live) && worker->commits == 0 &&
-	       !worker_is_accepting(worker) && queue_stop(worker->queue);
+	return worker->draining && worker->sessions.used == 0 && worker->commits == 0 && !worker_is_accepting(worker) &&
+	       queue_stop(worker->queue);
 }
 
 static void finish_turns(struct worker *worker)
 {
 	struct error error;
-	drop_sessions(worker);
+	with_each_session(worker, session_abort);
 	while (!worker_is_drained(worker))
 		if (!worker_turn(worker, true, &error))
 			return;

@@ -69,7 +69,8 @@ struct worker_channel {
 struct worker {
 	struct loop *loop;
 	struct generation *present; /* that new sessions get */
-	struct list generations;    /* all that are in use; the present one is the last */
+	struct list generations;    /* all that are in use, with all sessions; the present one is the last */
+	bool retiring;              /* sessions of retired ones are still to be told */
 	struct worker_channel channel;
 	struct server_states *states;
 	struct quotas *quotas;
@@ -93,7 +94,6 @@ struct worker {
 	struct pool from_fields; /* of messages that come in, where they matter */
 	struct stream_buffers buffers;
 
-	struct list live;          /* all sessions */
 	struct list ready;         /* sessions to go on with after this turn */
 	struct list spool_waiters; /* sessions that wait for the spool to be less busy */
 	uint32_t delayed;          /* sign-ins that the guard lets wait */

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/server/data_folder.h"
 #include "core/server/quota_file.h"
+#include "core/server/session.h"
 #include "core/server/worker_parts.h"
 
 /* --- generations --- */
@@ -28,6 +29,44 @@ static void make_room(struct worker *worker, const struct config *config)
 	stream_buffers_allow(&worker->buffers, most);
 }
 
+/* The oldest one that is not yet, where there are too many that are not. */
+static void retire_oldest(struct worker *worker)
+{
+	struct generation *oldest = NULL;
+	size_t count = 0;
+	for (struct list *node = worker->generations.previous; node != &worker->generations; node = node->previous) {
+		struct generation *generation = CONTAINER_OF(node, struct generation, link);
+		if (generation->retired)
+			break;
+		oldest = generation;
+		count++;
+	}
+	if (count <= LIMIT_GENERATIONS)
+		return;
+	oldest->retired = worker->retiring = true;
+	log_message(LOG_INFO, "generation-retired",
+		    "%zu configurations are in use: sessions of generation %llu are told to come again", count,
+		    (unsigned long long)oldest->served.generation);
+}
+
+/* Some of the sessions, in this turn. */
+static void tell_retired(struct worker *worker)
+{
+	unsigned left = LIMIT_RETIRED_SESSIONS;
+	for (struct list *node = worker->generations.next; node != &worker->generations; node = node->next) {
+		struct generation *generation = CONTAINER_OF(node, struct generation, link);
+		if (!generation->retired)
+			break;
+		struct list *first;
+		while (left > 0 && (first = list_take_first(&generation->sessions))) {
+			list_append(&generation->leaving, first);
+			session_retire(CONTAINER_OF(first, struct session, link));
+			left--;
+		}
+	}
+	worker->retiring = left == 0;
+}
+
 void worker_begin_generation(struct worker *worker, struct generation *generation)
 {
 	const struct config *config = generation_config(generation);
@@ -36,6 +75,7 @@ void worker_begin_generation(struct worker *worker, struct generation *generatio
 		generation_leave(worker->present);
 	worker->present = generation;
 	list_append(&worker->generations, &generation->link);
+	retire_oldest(worker);
 	make_room(worker, config);
 	worker->drain_ms = config->drain_ms;
 	worker->guard = config->guard.enable ? worker->guard_memory : NULL;
@@ -205,6 +245,8 @@ void worker_take_changes(struct worker *worker)
 		return;
 	if (worker->channel.ready)
 		read_channel(worker);
+	if (worker->retiring)
+		tell_retired(worker);
 	if (list_first(&worker->generations) != &worker->present->link)
 		end_old_generations(worker);
 }

@@ -266,6 +266,38 @@ def test_all_processes_log_as_it_says(make_server):
     assert server.log() == said and said.count(" debug hashed ") == 1
 
 
+def test_sessions_that_are_too_old_are_told_to_come_again(make_server):
+    """Each change leaves one session behind that stays idle, and the first of them is in the middle of a message."""
+    most = int(re.search(r"LIMIT_GENERATIONS = (\d+)", (postern.ROOT / "core/base/limits.h").read_text()).group(1))
+    server = make_server(server="limits { message_size = 1M }", workers=1)
+    server.add_user()
+    server.start()
+    text = server.config.read_text()
+    busy, early = conversation.signed_in(server), Conversation(server.starttls)
+    assert early.reply().code == 220
+    busy.expect(f"MAIL FROM:<{postern.USER}>", 250)
+    idle = []
+    for count in range(most + 2):
+        idle.append(conversation.signed_in(server))
+        server.config.write_text(text.replace("message_size = 1M", f"message_size = {2 + count}M"))
+        reload(server)
+    # Three generations were too many: those of the first three sessions.
+    for client in (early, *idle[:3]):
+        assert client.line() == "421 4.3.2 The server's settings have changed, connect again"
+        assert client.is_closed()
+    for client in idle[3:]:
+        client.expect("NOOP", 250)
+    busy.expect("RCPT TO:<a@example.org>", 250)
+    busy.expect("DATA", 354)
+    busy.send(conversation.message("before all of it"))
+    assert busy.reply().code == 250
+    assert busy.reply().code == 421 and busy.is_closed()
+    server.wait_for("a@example.org", "before all of it")
+    assert server.log().count(" generation-retired ") == 3
+    with conversation.signed_in(server) as client:
+        assert client.submit(conversation.message("after")).code == 250
+
+
 # --- listeners and server blocks ---
 
 

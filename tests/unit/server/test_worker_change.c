@@ -360,6 +360,44 @@ static void lists_come_as_images(void **state)
 	close(refused.fd);
 }
 
+/* More sessions than are told so in one turn. */
+static void sessions_of_too_old_ones_are_told_to_come_again(void **state)
+{
+	(void)state;
+	enum { CLIENTS = LIMIT_RETIRED_SESSIONS + 10 };
+	static struct client clients[CLIENTS];
+	for (size_t i = 0; i < CLIENTS; i++) {
+		clients[i] = client_connect(2);
+		talk(&clients[i], "", "220 two.test");
+	}
+	for (uint64_t generation = 2; generation <= LIMIT_GENERATIONS; generation++) {
+		struct client between = client_connect(2);
+		talk(&between, "", "220 two.test");
+		change_to(first_text);
+		turn_until_told(generation);
+		leave(&between);
+		assert_int_equal(generations(), 2);
+	}
+	struct client held[LIMIT_GENERATIONS];
+	for (size_t i = 0; i < LIMIT_GENERATIONS; i++) {
+		held[i] = client_connect(2);
+		talk(&held[i], "NOOP\r\n", "250");
+		change_to(first_text);
+		turn_until_told(LIMIT_GENERATIONS + 1 + i);
+	}
+	for (size_t i = 0; i < CLIENTS; i++) {
+		talk(&clients[i], "", "421 4.3.2");
+		close(clients[i].fd);
+	}
+	for (size_t i = 0; i < LIMIT_GENERATIONS; i++) {
+		if (i == 0)
+			talk(&held[i], "", "421 4.3.2");
+		else
+			talk(&held[i], "NOOP\r\n", "250");
+		close(held[i].fd);
+	}
+}
+
 static void one_that_can_not_change_over_ends(void **state)
 {
 	(void)state;
@@ -386,6 +424,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(listeners_come_go_and_go_on, make_world, end_world),
 		cmocka_unit_test_setup_teardown(counts_and_pauses_go_on, make_world, end_world),
 		cmocka_unit_test_setup_teardown(lists_come_as_images, make_world, end_world),
+		cmocka_unit_test_setup_teardown(sessions_of_too_old_ones_are_told_to_come_again, make_world, end_world),
 		cmocka_unit_test_setup_teardown(one_that_can_not_change_over_ends, make_world, end_world),
 	};
 	assert_true(secret_setup());
