@@ -194,8 +194,9 @@ static void compare_message(const struct modelled *message, const struct lane_me
 	assert_int_equal(bits_of(found), message->done_bits);
 	assert_int_equal(found->held, message->held);
 	assert_string_equal(found->detail, message->detail);
+	/* Where it is being moved, its new record may be on the disk before anybody was told. */
 	if (!moved_since)
-		assert_int_equal(found->place.segment, message->place.segment);
+		assert_true(found->place.segment >= message->place.segment);
 }
 
 /* `lane` was opened or listed just now. */
