@@ -5,198 +5,139 @@
 #include <string.h>
 
 #include "core/base/slice.h"
+#include "core/server/config_value.h"
+#include "tools/arguments_print.h"
 #include "tools/command.h"
 
-enum { COLUMNS = 80, INDENT = 16, HEAD_BYTES = 64 }; /* of a terminal as most are */
+enum { NAME_BYTES = 64 };
 
 struct reading {
 	const struct argument_table *table;
 	void *request;
+	char **words; /* NULL-ended: those that have not been read */
 	const struct argument_action *action;
 	uint32_t bit;   /* of the action */
 	uint64_t given; /* bits of the options that were there */
-	bool help;
+	bool only_operands, help;
 };
 
-/* --- printing --- */
-
-static void option_text(const struct argument_option *option, char text[HEAD_BYTES])
+static size_t number_of(const struct reading *reading)
 {
-	snprintf(text, HEAD_BYTES, "%s%s%s%s", option->name[1] ? "--" : "-", option->name, option->value ? " " : "",
-		 option->value ? option->value : "");
+	return (size_t)(reading->action - reading->table->actions);
 }
 
-/* A piece of a usage line, on a new line where this one is full. */
-static size_t put(FILE *to, size_t column, const char *piece)
+static struct argument_list *operands_of(const struct reading *reading)
 {
-	if (column + 1 + strlen(piece) > COLUMNS) {
-		fprintf(to, "\n%*s", INDENT, "");
-		column = INDENT;
-	} else {
-		fputc(' ', to);
-		column++;
-	}
-	fputs(piece, to);
-	return column + strlen(piece);
+	return (struct argument_list *)((char *)reading->request + reading->table->operands);
 }
 
-static void print_call(const struct argument_table *table, size_t number, const char *before, FILE *to)
+static const char *dashes(const struct argument_option *option)
 {
-	const struct argument_action *action = &table->actions[number];
-	uint32_t bit = UINT32_C(1) << number;
-	size_t column = (size_t)fprintf(to, "%s postern %s%s%s", before, table->command, action->name[0] ? " " : "",
-					action->name);
-	char text[HEAD_BYTES], last[2 * HEAD_BYTES] = "", piece[HEAD_BYTES + 8];
-	for (size_t i = 0; i < table->option_count; i++) {
-		const struct argument_option *option = &table->options[i];
-		if (!(option->actions & bit) || (option->required & bit))
-			continue;
-		option_text(option, text);
-		snprintf(piece, sizeof piece, "[%s%s]", text, option->kind == ARGUMENT_LIST ? " ..." : "");
-		column = put(to, column, piece);
-	}
-	for (size_t i = 0; i < table->option_count; i++)
-		if (table->options[i].required & bit) {
-			option_text(&table->options[i], last);
-			column = put(to, column, last);
-		}
-	if (action->operands == OPERANDS_ONE)
-		put(to, column, action->operand);
-	if (action->operands == OPERANDS_ANY) {
-		snprintf(piece, sizeof piece, "[%s ...]", action->operand);
-		put(to, column, piece);
-	}
-	fputc('\n', to);
+	return option->name[1] ? "--" : "-";
 }
 
-static void print_usage(const struct argument_table *table, FILE *to)
+/* How a message calls the action: "add", "ca sign"; of a command without any its own name, "explain ID". */
+static const char *name_of(const struct reading *reading, char text[NAME_BYTES])
 {
-	for (size_t i = 0; i < table->action_count; i++)
-		print_call(table, i, i ? "      " : "usage:", to);
+	const struct argument_action *action = reading->action;
+	bool has_name = action->name[0], is_second = !has_name && number_of(reading) > 0;
+	snprintf(text, NAME_BYTES, "%s%s%s", has_name ? action->name : reading->table->command, is_second ? " " : "",
+		 is_second ? action->operand : "");
+	return text;
 }
 
-/* Words in lines that fit; all but the first line are indented. A line feed is a blank, two are an empty line. */
-static void print_flowing(const char *text, size_t indent)
-{
-	size_t column = indent;
-	bool begins = true;
-	while (*text) {
-		size_t size = strcspn(text, " \n");
-		if (!begins && column + 1 + size > COLUMNS) {
-			printf("\n%*s", (int)indent, "");
-			column = indent;
-		} else if (!begins) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", (int)size, text);
-		column += size;
-		text += size;
-		begins = strncmp(text, "\n\n", 2) == 0;
-		if (begins) {
-			printf("\n\n%*s", (int)indent, "");
-			column = indent;
-		}
-		text += strspn(text, " \n");
-	}
-	putchar('\n');
-}
+/* --- actions --- */
 
-/* The head, and the help beside it. */
-static void print_row(const char *head, size_t width, const char *help)
-{
-	printf("%-*s  ", (int)width, head);
-	print_flowing(help, width + 2);
-}
-
-static void print_actions(const struct argument_table *table)
-{
-	size_t width = 0;
-	for (size_t i = 0; i < table->action_count; i++)
-		if (strlen(table->actions[i].name) > width)
-			width = strlen(table->actions[i].name);
-	for (size_t i = 0; width && i < table->action_count; i++)
-		print_row(table->actions[i].name, width, table->actions[i].help);
-	if (width)
-		putchar('\n');
-}
-
-static void print_options(const struct argument_table *table)
-{
-	char text[HEAD_BYTES];
-	size_t width = 0;
-	for (size_t i = 0; i < table->option_count; i++) {
-		option_text(&table->options[i], text);
-		if (strlen(text) > width)
-			width = strlen(text);
-	}
-	for (size_t i = 0; i < table->option_count; i++) {
-		option_text(&table->options[i], text);
-		print_row(text, width, table->options[i].help);
-	}
-}
-
-static void print_help(const struct argument_table *table)
-{
-	print_usage(table, stdout);
-	putchar('\n');
-	print_flowing(table->before, 0);
-	putchar('\n');
-	print_actions(table);
-	print_options(table);
-	putchar('\n');
-	print_flowing(table->after, 0);
-}
-
-/* --- reading --- */
-
-static const char *name_of(const struct reading *reading)
-{
-	return reading->action->name[0] ? reading->action->name : reading->table->command;
-}
-
-/* How many words of argv the action's name takes; 0: it is another one. */
-static int matches(const struct argument_action *action, int argc, char **argv)
+/* How many words the action's name takes; 0: it is another one. */
+static size_t match(const struct argument_action *action, char *const *words)
 {
 	const char *second = strchr(action->name, ' ');
 	size_t size = second ? (size_t)(second - action->name) : strlen(action->name);
-	if (argc < 1 || strlen(argv[0]) != size || memcmp(argv[0], action->name, size) != 0)
+	if (strlen(words[0]) != size || memcmp(words[0], action->name, size) != 0)
 		return 0;
 	if (!second)
 		return 1;
-	return argc > 1 && strcmp(argv[1], second + 1) == 0 ? 2 : 0;
+	return words[1] && strcmp(words[1], second + 1) == 0 ? 2 : 0;
 }
 
-/* Answers how many words it took, or -1. */
-static int read_action(struct reading *reading, int argc, char **argv, struct error *error)
+static bool say_no_action(const struct reading *reading, struct error *error)
 {
 	const struct argument_table *table = reading->table;
-	for (size_t i = 0; i < table->action_count; i++) {
-		bool only = !table->actions[i].name[0];
-		int words = only ? 0 : matches(&table->actions[i], argc, argv);
-		if (!only && words == 0)
-			continue;
-		reading->action = &table->actions[i];
-		reading->bit = UINT32_C(1) << i;
-		return words;
-	}
-	if (argc < 1)
-		error_set(error, "what is to be done?");
-	else
-		error_set(error, "there is no action \"%s\"", argv[0]);
-	return -1;
+	char both[NAME_BYTES];
+	const char *first = reading->words[0], *second = reading->words[1];
+	snprintf(both, sizeof both, "%s %s", first, second ? second : "");
+	struct config_near_miss near = config_near_miss_of(first), near_both = config_near_miss_of(both);
+	for (size_t i = 0; i < table->action_count; i++)
+		config_near_miss_consider(strchr(table->actions[i].name, ' ') ? &near_both : &near,
+					  table->actions[i].name);
+	const char *best = near_both.best ? near_both.best : near.best;
+	return error_set(error, "there is no action \"%s\"%s%s%s", near_both.best ? both : first,
+			 best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
 }
 
-static const struct argument_option *find_option(const struct argument_table *table, const char *word)
+/* What was read before must be its own, too. */
+static bool choose(struct reading *reading, size_t number, struct error *error)
+{
+	const struct argument_table *table = reading->table;
+	char name[NAME_BYTES];
+	reading->action = &table->actions[number];
+	reading->bit = UINT32_C(1) << number;
+	for (size_t i = 0; i < table->option_count; i++)
+		if ((reading->given & (UINT64_C(1) << i)) && !(table->options[i].actions & reading->bit))
+			return error_set(error, "%s has no %s%s", name_of(reading, name), dashes(&table->options[i]),
+					 table->options[i].name);
+	return true;
+}
+
+static bool has_actions(const struct argument_table *table)
+{
+	return table->actions[0].name[0] != 0;
+}
+
+static bool read_action(struct reading *reading, struct error *error)
+{
+	for (size_t i = 0; i < reading->table->action_count; i++) {
+		size_t taken = match(&reading->table->actions[i], reading->words);
+		if (taken > 0) {
+			reading->words += taken;
+			return choose(reading, i, error);
+		}
+	}
+	return say_no_action(reading, error);
+}
+
+/* --- options --- */
+
+static bool is_named(const struct argument_option *option, const char *word)
 {
 	const char *name = word + 1 + (word[1] == '-');
-	size_t size = strcspn(name, "=");
+	if (!option->name[1]) /* what follows is its value */
+		return word[1] == option->name[0] && (!word[2] || option->value);
+	return word[1] == '-' && strcspn(name, "=") == strlen(option->name) &&
+	       memcmp(option->name, name, strlen(option->name)) == 0;
+}
+
+/* NULL, and what was meant, when there is none. */
+static const struct argument_option *find_option(const struct reading *reading, const char *word, struct error *error)
+{
+	const struct argument_table *table = reading->table;
+	const struct argument_option *best = NULL;
+	char name[NAME_BYTES];
+	int size = (int)strcspn(word, "=");
+	snprintf(name, sizeof name, "%.*s", size, word);
+	struct config_near_miss near = config_near_miss_of(name + strspn(name, "-"));
 	for (size_t i = 0; i < table->option_count; i++) {
-		const char *known = table->options[i].name;
-		bool is_long = known[1] != 0;
-		if (is_long == (word[1] == '-') && strlen(known) == size && memcmp(known, name, size) == 0)
-			return &table->options[i];
+		const struct argument_option *option = &table->options[i];
+		if (is_named(option, word))
+			return option;
+		const char *before = near.best;
+		if (!reading->action || (option->actions & reading->bit))
+			config_near_miss_consider(&near, option->name);
+		if (near.best != before)
+			best = option;
 	}
+	error_set(error, "%.*s: there is no such option%s%s%s%s", size, word, best ? "; did you mean " : "",
+		  best ? dashes(best) : "", best ? best->name : "", best ? "?" : "");
 	return NULL;
 }
 
@@ -207,6 +148,7 @@ static bool store(void *request, const struct argument_option *option, const cha
 	uint64_t number;
 	switch (option->kind) {
 	case ARGUMENT_FLAG:
+	case ARGUMENT_INSTEAD:
 		*(bool *)field = true;
 		return true;
 	case ARGUMENT_TEXT:
@@ -227,101 +169,161 @@ static bool store(void *request, const struct argument_option *option, const cha
 	return true;
 }
 
-/* One option; *at goes on to its value where that is a word of its own. */
-static bool read_option(struct reading *reading, int *at, int argc, char **argv, struct error *error)
+/* What stands in the option's own word, or the next one; NULL: nothing. */
+static const char *take_value(struct reading *reading, const struct argument_option *option, const char *word)
 {
-	const char *word = argv[*at];
+	const char *equals = strchr(word, '=');
+	if (!option->name[1] && word[2])
+		return word + 2 + (word[2] == '=');
+	if (option->name[1] && equals)
+		return equals + 1;
+	return option->value && *reading->words ? *reading->words++ : NULL;
+}
+
+static bool read_option(struct reading *reading, struct error *error)
+{
+	const char *word = *reading->words++;
+	char name[NAME_BYTES];
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
 		reading->help = true;
 		return true;
 	}
-	const struct argument_option *option = find_option(reading->table, word);
+	const struct argument_option *option = find_option(reading, word, error);
 	if (!option)
-		return error_set(error, "%s: there is no such option", word);
+		return false;
 	if (reading->action && !(option->actions & reading->bit))
-		return error_set(error, "%s has no %s", name_of(reading), word);
-	const char *value = strchr(word, '=');
+		return error_set(error, "%s has no %s%s", name_of(reading, name), dashes(option), option->name);
+	const char *value = take_value(reading, option, word);
 	if (!option->value && value)
-		return error_set(error, "--%s takes no value", option->name);
-	if (option->value && value)
-		value++;
-	else if (option->value && ++*at < argc)
-		value = argv[*at];
+		return error_set(error, "%s%s takes no value", dashes(option), option->name);
 	if (option->value && !value)
-		return error_set(error, "behind %s comes %s", word, option->value);
+		return error_set(error, "%s%s needs %s behind it", dashes(option), option->name, option->value);
 	reading->given |= UINT64_C(1) << (option - reading->table->options);
 	return store(reading->request, option, value, error);
 }
 
-static bool read_operand(struct reading *reading, const char *word, struct error *error)
+/* --- operands --- */
+
+/* The call that takes operands, in a command without actions; or the only one, which tells that it takes none. */
+static bool choose_by_operand(struct reading *reading, struct error *error)
 {
-	struct argument_list *list = (struct argument_list *)((char *)reading->request + reading->table->operands);
-	const struct argument_action *action = reading->action;
-	if (action->operands == OPERANDS_NONE)
-		return error_set(error, "%s takes nothing more", name_of(reading));
-	if (list->count == ARGUMENT_LIST_MOST)
-		return error_set(error, "%s takes %d of %s at most", name_of(reading), ARGUMENT_LIST_MOST,
-				 action->operand);
-	if (list->count == 1 && action->operands == OPERANDS_ONE)
-		return error_set(error, "%s takes one %s", name_of(reading), action->operand);
-	list->items[list->count++] = word;
-	return true;
+	const struct argument_table *table = reading->table;
+	size_t number = 0;
+	while (number + 1 < table->action_count && table->actions[number].operands == OPERANDS_NONE)
+		number++;
+	return choose(reading, number, error);
 }
+
+static size_t most_operands(enum argument_operands operands)
+{
+	switch (operands) {
+	case OPERANDS_NONE:
+		return 0;
+	case OPERANDS_ONE:
+	case OPERANDS_MAYBE:
+		return 1;
+	case OPERANDS_TWO:
+		return 2;
+	case OPERANDS_SOME:
+	case OPERANDS_ANY:
+		break;
+	}
+	return ARGUMENT_LIST_MOST;
+}
+
+static size_t least_operands(enum argument_operands operands)
+{
+	return operands == OPERANDS_ONE || operands == OPERANDS_SOME ? 1 : operands == OPERANDS_TWO ? 2 : 0;
+}
+
+static bool read_operand(struct reading *reading, struct error *error)
+{
+	if (!reading->action && !choose_by_operand(reading, error))
+		return false;
+	struct argument_list *list = operands_of(reading);
+	const struct argument_action *action = reading->action;
+	const char *word = *reading->words++;
+	char name[NAME_BYTES], shape[ARGUMENTS_SHAPE_BYTES];
+	if (list->count < most_operands(action->operands)) {
+		list->items[list->count++] = word;
+		return true;
+	}
+	name_of(reading, name);
+	arguments_shape(reading->table, number_of(reading), shape);
+	if (list->count == ARGUMENT_LIST_MOST)
+		return error_set(error, "%s takes %s, but %d words at most", name, shape, ARGUMENT_LIST_MOST);
+	return error_set(error, "%s takes %s; what is \"%s\"?", name, shape[0] ? shape : "nothing more", word);
+}
+
+static bool stands_instead(const struct reading *reading)
+{
+	for (size_t i = 0; i < reading->table->option_count; i++)
+		if (reading->table->options[i].kind == ARGUMENT_INSTEAD && (reading->given & (UINT64_C(1) << i)))
+			return true;
+	return false;
+}
+
+/* --- the call --- */
 
 static bool is_complete(const struct reading *reading, struct error *error)
 {
 	const struct argument_table *table = reading->table;
-	const struct argument_list *list =
-		(const struct argument_list *)((const char *)reading->request + table->operands);
+	char name[NAME_BYTES], shape[ARGUMENTS_SHAPE_BYTES];
+	size_t count = operands_of(reading)->count;
+	bool instead = stands_instead(reading);
+	name_of(reading, name);
+	arguments_shape(table, number_of(reading), shape);
 	for (size_t i = 0; i < table->option_count; i++)
 		if ((table->options[i].required & reading->bit) && !(reading->given & (UINT64_C(1) << i)))
-			return error_set(error, "%s needs --%s %s", name_of(reading), table->options[i].name,
+			return error_set(error, "%s needs --%s %s", name, table->options[i].name,
 					 table->options[i].value);
-	return reading->action->operands != OPERANDS_ONE || list->count == 1 ||
-	       error_set(error, "%s needs a %s", name_of(reading), reading->action->operand);
+	if (instead && count > 0)
+		return error_set(error, "%s takes %s, not both", name, shape);
+	return instead || count >= least_operands(reading->action->operands) ||
+	       error_set(error, "%s needs %s", name, shape);
 }
 
-/* Options may stand anywhere behind the action; behind "--" all words are operands. */
-static bool read_all(struct reading *reading, int argc, char **argv, struct error *error)
+static bool read_word(struct reading *reading, struct error *error)
 {
-	bool only_operands = false;
-	int at = 1;
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		reading->help = true;
+	const char *word = *reading->words;
+	bool is_option = !reading->only_operands && word[0] == '-' && word[1];
+	if (is_option && strcmp(word, "--") == 0) {
+		reading->only_operands = true;
+		reading->words++;
 		return true;
 	}
-	int taken = read_action(reading, argc - 1, argv + 1, error);
-	if (taken < 0)
-		return false;
-	for (at += taken; at < argc && !reading->help; at++) {
-		bool is_option = !only_operands && argv[at][0] == '-' && argv[at][1];
-		bool good = true;
-		if (is_option && strcmp(argv[at], "--") == 0)
-			only_operands = true;
-		else if (is_option)
-			good = read_option(reading, &at, argc, argv, error);
-		else
-			good = read_operand(reading, argv[at], error);
-		if (!good)
+	if (is_option)
+		return read_option(reading, error);
+	return !reading->action && has_actions(reading->table) ? read_action(reading, error)
+							       : read_operand(reading, error);
+}
+
+static bool read_all(struct reading *reading, struct error *error)
+{
+	while (*reading->words && !reading->help)
+		if (!read_word(reading, error))
 			return false;
-	}
-	return reading->help || is_complete(reading, error);
+	if (reading->help)
+		return true;
+	if (!reading->action && has_actions(reading->table))
+		return error_set(error, "what is to be done?");
+	return (reading->action || choose(reading, 0, error)) && is_complete(reading, error);
 }
 
 int arguments_run(const struct argument_table *table, int argc, char **argv, void *request)
 {
-	struct reading reading = { .table = table, .request = request };
+	struct reading reading = { .table = table, .request = request, .words = argv + (argc > 0) };
 	struct error error = { "" };
-	if (!read_all(&reading, argc, argv, &error)) {
+	if (!read_all(&reading, &error)) {
 		fprintf(stderr, "postern %s: %s\n", table->command, error.text);
 		if (reading.action)
-			print_call(table, (size_t)(reading.action - table->actions), "usage:", stderr);
+			arguments_print_call(table, number_of(&reading), stderr);
 		else
-			print_usage(table, stderr);
+			arguments_print_usage(table, stderr);
 		return EXIT_USAGE;
 	}
 	if (reading.help) {
-		print_help(table);
+		arguments_print_help(table);
 		return EXIT_DONE;
 	}
 	return reading.action->run(request);

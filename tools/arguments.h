@@ -8,7 +8,7 @@
 
 #include "core/base/error.h"
 
-enum { ARGUMENT_LIST_MOST = 64 };
+enum { ARGUMENT_LIST_MOST = 1024 }; /* ids of messages, from another command */
 
 /* NULL-ended. */
 struct argument_list {
@@ -17,10 +17,11 @@ struct argument_list {
 };
 
 enum argument_kind {
-	ARGUMENT_FLAG,   /* bool */
-	ARGUMENT_TEXT,   /* const char *; the last one counts */
-	ARGUMENT_NUMBER, /* unsigned, from least to most */
-	ARGUMENT_LIST,   /* struct argument_list; may be given again and again */
+	ARGUMENT_FLAG,    /* bool */
+	ARGUMENT_INSTEAD, /* bool; a flag that stands in the place of the operands: "--all" */
+	ARGUMENT_TEXT,    /* const char *; the last one counts */
+	ARGUMENT_NUMBER,  /* unsigned, from least to most */
+	ARGUMENT_LIST,    /* struct argument_list; may be given again and again */
 };
 
 struct argument_option {
@@ -31,15 +32,25 @@ struct argument_option {
 	uint32_t actions;  /* bits: 1 << number of the action */
 	uint32_t required; /* likewise: without it the call is wrong */
 	unsigned least, most;
-	const char *help; /* flows in lines that fit a terminal; LF LF: an empty line */
+	const char
+		*help; /* flows in lines that fit; LF LF: an empty line; a line with a blank in front stays as it is */
 };
 
-enum argument_operands { OPERANDS_NONE, OPERANDS_ONE, OPERANDS_ANY };
+enum argument_operands {
+	OPERANDS_NONE,
+	OPERANDS_ONE,
+	OPERANDS_TWO,
+	OPERANDS_MAYBE, /* one or none */
+	OPERANDS_SOME,  /* one or more */
+	OPERANDS_ANY,
+};
 
+/* Where the names are "" the command has no actions, and the rows are its calls: the first one takes no operands, and is
+ * meant where there are none; the other one is meant where there are. */
 struct argument_action {
-	const char *name; /* one word or two: "show", "ca create"; "": the command has no actions */
+	const char *name; /* one word or two: "show", "ca create" */
 	enum argument_operands operands;
-	const char *operand; /* "FILE"; NULL: none */
+	const char *operand; /* "FILE"; of two: "OLD NEW"; NULL: none */
 	int (*run)(void *request);
 	const char *help;
 };
@@ -55,7 +66,10 @@ struct argument_table {
 };
 
 /* Reads the call into the request, says what is wrong or prints the help where that is asked for, or runs the action. `argv`
- * begins with the command's name. Answers the exit status. */
+ * begins with the command's name. Answers the exit status.
+ *
+ * Options may stand anywhere, and their values behind a blank, "=" or, if they have one letter, nothing: --key FILE,
+ * --key=FILE, -cFILE. Behind "--" all words are operands, and "-" always is one. Names are never cut short. */
 int arguments_run(const struct argument_table *table, int argc, char **argv, void *request);
 
 #endif
