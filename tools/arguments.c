@@ -18,17 +18,13 @@ struct reading {
 	const struct argument_action *action;
 	uint32_t bit;   /* of the action */
 	uint64_t given; /* bits of the options that were there */
+	size_t operand_count;
 	bool only_operands, help;
 };
 
 static size_t number_of(const struct reading *reading)
 {
 	return (size_t)(reading->action - reading->table->actions);
-}
-
-static struct argument_list *operands_of(const struct reading *reading)
-{
-	return (struct argument_list *)((char *)reading->request + reading->table->operands);
 }
 
 static const char *dashes(const struct argument_option *option)
@@ -240,17 +236,17 @@ static bool read_operand(struct reading *reading, struct error *error)
 {
 	if (!reading->action && !choose_by_operand(reading, error))
 		return false;
-	struct argument_list *list = operands_of(reading);
-	const struct argument_action *action = reading->action;
+	struct argument_list *list = (struct argument_list *)((char *)reading->request + reading->table->operands);
 	const char *word = *reading->words++;
 	char name[NAME_BYTES], shape[ARGUMENTS_SHAPE_BYTES];
-	if (list->count < most_operands(action->operands)) {
+	if (reading->operand_count < most_operands(reading->action->operands)) {
 		list->items[list->count++] = word;
+		reading->operand_count++;
 		return true;
 	}
 	name_of(reading, name);
 	arguments_shape(reading->table, number_of(reading), shape);
-	if (list->count == ARGUMENT_LIST_MOST)
+	if (reading->operand_count == ARGUMENT_LIST_MOST)
 		return error_set(error, "%s takes %s, but %d words at most", name, shape, ARGUMENT_LIST_MOST);
 	return error_set(error, "%s takes %s; what is \"%s\"?", name, shape[0] ? shape : "nothing more", word);
 }
@@ -269,7 +265,7 @@ static bool is_complete(const struct reading *reading, struct error *error)
 {
 	const struct argument_table *table = reading->table;
 	char name[NAME_BYTES], shape[ARGUMENTS_SHAPE_BYTES];
-	size_t count = operands_of(reading)->count;
+	size_t count = reading->operand_count;
 	bool instead = stands_instead(reading);
 	name_of(reading, name);
 	arguments_shape(table, number_of(reading), shape);

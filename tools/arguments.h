@@ -61,7 +61,7 @@ struct argument_table {
 	size_t action_count;
 	const struct argument_option *options;
 	size_t option_count;
-	size_t operands;            /* offset of a struct argument_list in the request */
+	size_t operands;            /* offset of a struct argument_list in the request, where an action takes some */
 	const char *before, *after; /* of the help: what it is for; exit status and the like */
 };
 

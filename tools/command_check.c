@@ -11,7 +11,6 @@
 struct request {
 	const char *file;
 	bool json;
-	struct argument_list operands;
 };
 
 static void print_text(const struct config *config, const struct config_problems *problems,
@@ -98,7 +97,6 @@ static const struct argument_table table = {
 	.action_count = 1,
 	.options = options,
 	.option_count = sizeof options / sizeof *options,
-	.operands = offsetof(struct request, operands),
 	.before = "Reads a configuration and tells everything that `postern serve` would refuse: unknown names, wrong "
 		  "values, contradictions, certificates and folders that can't be used. Opens no listener and changes "
 		  "nothing.",

@@ -14,7 +14,6 @@
 struct request {
 	const char *file;
 	bool json;
-	struct argument_list operands;
 };
 
 /* --- sessions --- */
@@ -228,7 +227,6 @@ static const struct argument_table table = {
 	.action_count = 1,
 	.options = options,
 	.option_count = sizeof options / sizeof *options,
-	.operands = offsetof(struct request, operands),
 	.before =
 		"Judges every class of client that the rules of a configuration tell apart, whatever its address, its "
 		"name, signed in or not, inside TLS or not, and answers for each server block: can somebody who has "

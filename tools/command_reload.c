@@ -14,7 +14,6 @@ enum { PATIENCE_MS = 2 * (LIMIT_PACKING_MS + LIMIT_CHANGE_MS) + 10000 };
 struct request {
 	const char *file;
 	bool json;
-	struct argument_list operands;
 };
 
 /* Also of a file that is wrong otherwise: what is wrong with it the server tells. */
@@ -107,7 +106,6 @@ static const struct argument_table table = {
 	.action_count = 1,
 	.options = options,
 	.option_count = sizeof options / sizeof *options,
-	.operands = offsetof(struct request, operands),
 	.before = "The running server reads its configuration anew, with certificates and lists, and checks all of it. "
 		  "When all is right new sessions get it, and those that are open end on what they began with; when "
 		  "something is wrong every problem is told and nothing changes. `data`, `user`, `workers`, `hashers` "

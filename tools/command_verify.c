@@ -6,6 +6,7 @@
 
 #include "core/server/server_policy.h"
 #include "crypto/secret.h"
+#include "tools/arguments.h"
 #include "tools/command.h"
 #include "tools/password_input.h"
 #include "tools/verify.h"
@@ -384,7 +385,6 @@ static const struct argument_table table = {
 	.action_count = 1,
 	.options = options,
 	.option_count = sizeof options / sizeof *options,
-	.operands = offsetof(struct verify_request, operands),
 	.before = "Makes real sessions with a server that runs and reports what was tried, what was expected, what "
 		  "happened,\n"
 		  "and by which rule: TLS, certificates, signing in, relay, rules at their edges, smuggling. No mail "

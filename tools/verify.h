@@ -7,7 +7,6 @@
 
 #include "core/policy/policy.h"
 #include "core/server/config.h"
-#include "tools/arguments.h"
 #include "tools/policy_case.h"
 #include "tools/probe.h"
 #include "tools/prove.h"
@@ -47,7 +46,6 @@ struct verify_report {
 struct verify_request {
 	const char *config_file, *server, *to, *name, *security, *ca, *user, *recipient;
 	bool password_stdin, json, html;
-	struct argument_list operands; /* none are taken */
 };
 
 /* Whom a connection comes as. */

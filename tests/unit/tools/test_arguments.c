@@ -89,7 +89,6 @@ static const struct argument_table nameless = {
 	.action_count = 1,
 	.options = options,
 	.option_count = 1,
-	.operands = offsetof(struct request, operands),
 	.before = "Before.",
 	.after = "After.",
 };
