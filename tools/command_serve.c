@@ -9,23 +9,12 @@
 #include "core/server/first_start.h"
 #include "core/server/supervisor.h"
 #include "crypto/secret.h"
+#include "tools/arguments.h"
 #include "tools/command.h"
 
-static void print_help(void)
-{
-	puts("usage: postern serve [-c FILE]\n"
-	     "\n"
-	     "Runs the server in the foreground and logs to standard error.\n"
-	     "\n"
-	     "-c FILE  the configuration; without it the embedded default: 127.0.0.1:2587\n"
-	     "         (STARTTLS) and 127.0.0.1:2465 (TLS) from ./postern-data, with a\n"
-	     "         certificate and a user of its own making\n"
-	     "\n"
-	     "SIGTERM and SIGINT end it: transactions finish first (at most `shutdown`).\n"
-	     "\n"
-	     "Exit status: 0 ended as told, 2 the configuration or the environment is wrong,\n"
-	     "64 the call is.");
-}
+struct request {
+	const char *file;
+};
 
 static void say_ready(const struct config *config)
 {
@@ -66,29 +55,14 @@ static bool is_sound(const struct config *config)
 	return sound;
 }
 
-int command_serve(int argc, char **argv)
+static int serve(void *context)
 {
-	const char *file = NULL;
-	for (int option; (option = getopt(argc, argv, "+c:h-:")) != -1;) {
-		if (option == 'h' || (option == '-' && strcmp(optarg, "help") == 0)) {
-			print_help();
-			return EXIT_DONE;
-		}
-		if (option != 'c') {
-			fputs("usage: postern serve [-c FILE]\n", stderr);
-			return EXIT_USAGE;
-		}
-		file = optarg;
-	}
-	if (optind < argc) {
-		fprintf(stderr, "postern serve: what is \"%s\"? usage: postern serve [-c FILE]\n", argv[optind]);
-		return EXIT_USAGE;
-	}
-	struct config *config = command_load_config(file);
+	const struct request *request = context;
+	struct config *config = command_load_config(request->file);
 	if (!config)
 		return EXIT_ENVIRONMENT;
 	log_configure((enum log_level)config->log_level, STDERR_FILENO);
-	if ((!file && !prepare_default(config)) || !is_sound(config)) {
+	if ((!request->file && !prepare_default(config)) || !is_sound(config)) {
 		config_free(config);
 		return EXIT_ENVIRONMENT;
 	}
@@ -97,4 +71,30 @@ int command_serve(int argc, char **argv)
 	if (status == EXIT_ENVIRONMENT)
 		fprintf(stderr, "postern: %s\n", error.text);
 	return status;
+}
+
+static const struct argument_action actions[] = { { "", OPERANDS_NONE, NULL, serve, NULL } };
+
+static const struct argument_option options[] = {
+	{ "c", "FILE", ARGUMENT_TEXT, offsetof(struct request, file), 1, 0, 0, 0,
+	  "the configuration; without it the embedded default: 127.0.0.1:2587 (STARTTLS) and 127.0.0.1:2465 (TLS) from "
+	  "./postern-data, with a certificate and a user of its own making" },
+};
+
+static const struct argument_table table = {
+	.command = "serve",
+	.actions = actions,
+	.action_count = 1,
+	.options = options,
+	.option_count = 1,
+	.before = "Runs the server in the foreground and logs to standard error.",
+	.after = "SIGTERM and SIGINT end it: transactions finish first (at most `shutdown`). SIGHUP has it read its "
+		 "configuration anew, as `postern reload` does.\n\n"
+		 "Exit status: 0 ended as told, 2 the configuration or the environment is wrong, 64 the call is.",
+};
+
+int command_serve(int argc, char **argv)
+{
+	struct request request = { 0 };
+	return arguments_run(&table, argc, argv, &request);
 }
