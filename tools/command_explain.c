@@ -1,6 +1,6 @@
 /* `postern explain`: what the server would say to a client, and by which rule; and why it has refused one. */
-#include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,95 +9,33 @@
 #include "core/server/server_policy.h"
 #include "core/spool/spool.h"
 #include "core/users/users.h"
+#include "tools/arguments.h"
 #include "tools/command.h"
 #include "tools/lanes.h"
 #include "tools/policy_case.h"
 #include "tools/policy_situation.h"
 #include "tools/refusal_print.h"
 
-static const char usage[] = "usage: postern explain [-c FILE] [--json] [--server NAME] [--name HOST]\n"
-			    "                       [--tls BITS] [--user NAME] [--from ADDRESS]\n"
-			    "                       [--to ADDRESS] --address ADDRESS\n"
-			    "       postern explain [-c FILE] [--json] ID\n";
-
-static void print_help(void)
-{
-	fputs(usage, stdout);
-	puts("\n"
-	     "Tells what the server would say to a client, stage by stage: the verdict, the\n"
-	     "rule that makes it with its file and line, and the reply. With an ID, from a\n"
-	     "reply or the log: why that client was refused.\n"
-	     "\n"
-	     "-c FILE            the configuration; without it the embedded default in\n"
-	     "                   ./postern-data\n"
-	     "--json             one object\n"
-	     "--server NAME      the server block; it need not be said where there is one\n"
-	     "--name HOST        the client's confirmed host name; \"\" is none. Without it,\n"
-	     "                   what depends on the name is told as for a client without one\n"
-	     "--tls BITS         bits of the cipher, 128 or 256; 0: the client speaks no TLS.\n"
-	     "                   Without it 256 where the server has TLS\n"
-	     "--user NAME        the client has signed in\n"
-	     "--from ADDRESS     the sender's address\n"
-	     "--to ADDRESS       the recipient's address\n"
-	     "--address ADDRESS  the client's address\n"
-	     "\n"
-	     "Limits of connections and rates are not looked at.\n"
-	     "\n"
-	     "Exit status: 0 the client may do it all (or the ID was found), 1 it may not, 2\n"
-	     "the configuration is wrong, 64 the call is.");
-}
+enum { TLS_AS_USUAL = UINT_MAX };
 
 struct request {
-	const char *file, *server, *address, *name, *tls, *user, *from, *to, *id;
-	bool json, help;
+	const char *file, *server, *address, *name, *user, *from, *to;
+	unsigned tls_bits;
+	bool json;
+	struct argument_list id;
 };
-
-static bool parse_arguments(int argc, char **argv, struct request *request)
-{
-	enum { SERVER = 256, ADDRESS, NAME, TLS, USER, FROM, TO, JSON };
-	static const struct option options[] = {
-		{ "server", required_argument, NULL, SERVER },
-		{ "address", required_argument, NULL, ADDRESS },
-		{ "name", required_argument, NULL, NAME },
-		{ "tls", required_argument, NULL, TLS },
-		{ "user", required_argument, NULL, USER },
-		{ "from", required_argument, NULL, FROM },
-		{ "to", required_argument, NULL, TO },
-		{ "json", no_argument, NULL, JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char **values[] = { &request->server, &request->address, &request->name, &request->tls,
-				  &request->user,   &request->from,    &request->to };
-	for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
-		if (option == 'c')
-			request->file = optarg;
-		else if (option == 'h')
-			request->help = true;
-		else if (option == JSON)
-			request->json = true;
-		else if (option >= SERVER && option < JSON)
-			*values[option - SERVER] = optarg;
-		else
-			return false;
-	}
-	request->id = optind < argc ? argv[optind++] : NULL;
-	return optind == argc && (request->help || (request->id != NULL) != (request->address != NULL));
-}
 
 /* --- a client --- */
 
 static bool read_case(const struct request *request, const struct config_server *server, struct policy_case *asked)
 {
 	struct error error;
-	uint64_t bits = policy_has_tls(server) ? POLICY_BITS_USUAL : 0;
+	unsigned usual = policy_has_tls(server) ? POLICY_BITS_USUAL : 0;
 	bool good = net_address_parse(slice_from_text(request->address), &asked->facts.client, &error) &&
 		    (!request->name || policy_read_name(request->name, &asked->facts, &error));
-	if (good && request->tls && !slice_parse_number(slice_from_text(request->tls), 512, &bits))
-		good = error_set(&error, "--tls is a number of bits, like 128 or 256, or 0 for none");
 	if (!good)
 		fprintf(stderr, "postern explain: %s\n", error.text);
-	policy_set_tls(&asked->facts, server, (unsigned)bits);
+	policy_set_tls(&asked->facts, server, request->tls_bits == TLS_AS_USUAL ? usual : request->tls_bits);
 	asked->facts.signed_in = request->user != NULL;
 	asked->recipient = slice_from_text(request->to ? request->to : "");
 	return good;
@@ -216,11 +154,12 @@ static int explain_case(const struct request *request, const struct config *conf
 
 static int explain_refusal(const struct request *request, const struct config *config)
 {
+	const char *text = request->id.items[0];
 	uint64_t id;
 	struct refusal refusal;
 	struct error error;
-	if (!spool_id_parse(slice_from_text(request->id), &id)) {
-		fprintf(stderr, "postern explain: \"%s\" is not the id of a refusal\n", request->id);
+	if (!spool_id_parse(slice_from_text(text), &id)) {
+		fprintf(stderr, "postern explain: \"%s\" is not the id of a refusal\n", text);
 		return EXIT_USAGE;
 	}
 	char *lanes = command_data_path(config, "lanes");
@@ -235,23 +174,74 @@ static int explain_refusal(const struct request *request, const struct config *c
 	return found ? EXIT_DONE : EXIT_NOT_DONE;
 }
 
-int command_explain(int argc, char **argv)
+/* --- the call --- */
+
+static int with_config(const struct request *request,
+		       int (*run)(const struct request *request, const struct config *config))
 {
-	struct request request = { 0 };
-	if (!parse_arguments(argc, argv, &request)) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (request.help) {
-		print_help();
-		return EXIT_DONE;
-	}
-	struct config *config = command_load_config(request.file);
+	struct config *config = command_load_config(request->file);
 	if (!config)
 		return EXIT_ENVIRONMENT;
-	int status = request.id ? explain_refusal(&request, config) : explain_case(&request, config);
+	int status = run(request, config);
 	if (fflush(stdout) != 0)
 		status = EXIT_NOT_DONE;
 	config_free(config);
 	return status;
+}
+
+static int run_case(void *request)
+{
+	return with_config(request, explain_case);
+}
+
+static int run_refusal(void *request)
+{
+	return with_config(request, explain_refusal);
+}
+
+enum { CASE = 1, REFUSAL = 2 };
+
+static const struct argument_action actions[] = {
+	{ "", OPERANDS_NONE, NULL, run_case, NULL },
+	{ "", OPERANDS_ONE, "ID", run_refusal, NULL },
+};
+
+#define FIELD_OF(kind, member) kind, offsetof(struct request, member)
+static const struct argument_option options[] = {
+	{ "c", "FILE", FIELD_OF(ARGUMENT_TEXT, file), CASE | REFUSAL, 0, 0, 0,
+	  "the configuration; without it the embedded default in ./postern-data" },
+	{ "json", NULL, FIELD_OF(ARGUMENT_FLAG, json), CASE | REFUSAL, 0, 0, 0, "one object" },
+	{ "server", "NAME", FIELD_OF(ARGUMENT_TEXT, server), CASE, 0, 0, 0,
+	  "the server block; it need not be said where there is one" },
+	{ "name", "HOST", FIELD_OF(ARGUMENT_TEXT, name), CASE, 0, 0, 0,
+	  "the client's confirmed host name; \"\" is none. Without it, what depends on the name is told as for a "
+	  "client "
+	  "without one" },
+	{ "tls", "BITS", FIELD_OF(ARGUMENT_NUMBER, tls_bits), CASE, 0, 0, POLICY_BITS_MOST,
+	  "bits of the cipher, 128 or 256; 0: the client speaks no TLS. Without it 256 where the server has TLS" },
+	{ "user", "NAME", FIELD_OF(ARGUMENT_TEXT, user), CASE, 0, 0, 0, "the client has signed in" },
+	{ "from", "ADDRESS", FIELD_OF(ARGUMENT_TEXT, from), CASE, 0, 0, 0, "the sender's address" },
+	{ "to", "ADDRESS", FIELD_OF(ARGUMENT_TEXT, to), CASE, 0, 0, 0, "the recipient's address" },
+	{ "address", "ADDRESS", FIELD_OF(ARGUMENT_TEXT, address), CASE, CASE, 0, 0, "the client's address" },
+};
+
+static const struct argument_table table = {
+	.command = "explain",
+	.actions = actions,
+	.action_count = sizeof actions / sizeof *actions,
+	.options = options,
+	.option_count = sizeof options / sizeof *options,
+	.operands = offsetof(struct request, id),
+	.before =
+		"Tells what the server would say to a client, stage by stage: the verdict, the rule that makes it with "
+		"its file and line, and the reply. With an ID, from a reply or the log: why that client was refused.",
+	.after = "Limits of connections and rates are not looked at.\n\n"
+		 "Exit status: 0 the client may do it all (or the ID was found), 1 it may not, 2 the configuration is "
+		 "wrong, 64 the call is.",
+};
+
+int command_explain(int argc, char **argv)
+{
+	struct request request = { .tls_bits = TLS_AS_USUAL };
+	return arguments_run(&table, argc, argv, &request);
 }

@@ -6,8 +6,9 @@
 #include "core/net/quote.h"
 #include "proto/address.h"
 #include "tools/policy_case.h"
+#include "tools/policy_situation.h"
 
-enum { WORDS_MOST = 16, TLS_BITS_MOST = 512 };
+enum { WORDS_MOST = 16 };
 
 /* --- words --- */
 
@@ -68,7 +69,7 @@ static bool set_name(struct policy_case_line *line, char *value, struct error *e
 static bool set_tls(struct policy_case_line *line, char *value, struct error *error)
 {
 	uint64_t bits;
-	if (!slice_parse_number(slice_from_text(value), TLS_BITS_MOST, &bits))
+	if (!slice_parse_number(slice_from_text(value), POLICY_BITS_MOST, &bits))
 		return error_set(error, "tls= is a number of bits: 0 (no TLS), 128 or 256");
 	line->tls_told = true;
 	line->facts.tls_bits = (unsigned)bits;

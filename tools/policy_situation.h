@@ -18,7 +18,10 @@ enum policy_hindrance {
 /* Does some listener offer TLS? */
 bool policy_has_tls(const struct config_server *server);
 
-enum { POLICY_BITS_USUAL = 256 }; /* of a cipher that clients have today */
+enum {
+	POLICY_BITS_USUAL = 256,
+	POLICY_BITS_MOST = 512
+}; /* of a cipher: that clients have today, that anybody may say */
 
 /* Inside TLS of so many bits, or with 0 outside it: where there is a listener without TLS there, since that is where most may be done,
  * else where TLS could be started. */
