@@ -4,16 +4,16 @@
 
 #include <stdint.h>
 
+#include "tools/arguments.h"
 #include "tools/command.h"
-
-enum { QUEUE_IDS = 1024 };
 
 struct queue_request {
 	const struct config *config;
 	const char *lanes; /* the folder "lanes" in the data folder */
+	const char *order; /* "release", "hold" or "remove"; NULL where nothing is to change */
 	bool json;
 	bool all;
-	uint64_t ids[QUEUE_IDS];
+	uint64_t ids[ARGUMENT_LIST_MOST];
 	size_t id_count;
 };
 
@@ -22,6 +22,6 @@ unsigned queue_lane_of(uint64_t id);
 /* queue_list.c and queue_order.c: the actions. Each answers the exit status. */
 int queue_list(const struct queue_request *request);
 int queue_show(const struct queue_request *request);
-int queue_give_order(const struct queue_request *request, const char *order);
+int queue_give_order(const struct queue_request *request);
 
 #endif

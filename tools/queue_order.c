@@ -143,17 +143,17 @@ static bool order_one(struct lane *lane, const char *order, uint64_t id, uint64_
 }
 
 /* All that the request wants of one lane. */
-static bool order_lane(const struct queue_request *request, unsigned number, const char *order, uint64_t *total)
+static bool order_lane(const struct queue_request *request, unsigned number, uint64_t *total)
 {
 	char *directory = lanes_directory(request->lanes, number);
 	struct lane lane = { .directory = directory, .number = number };
 	bool done = connect_worker(&lane) || open_lane(&lane, request);
 	if (done && request->all)
-		done = order_one(&lane, order, 0, total);
+		done = order_one(&lane, request->order, 0, total);
 	bool usable = done;
 	for (size_t i = 0; usable && i < request->id_count; i++)
 		if (queue_lane_of(request->ids[i]) == number)
-			done &= order_one(&lane, order, request->ids[i], total);
+			done &= order_one(&lane, request->order, request->ids[i], total);
 	close_lane(&lane);
 	free(directory);
 	return done;
@@ -189,7 +189,7 @@ static bool ids_have_lanes(const struct queue_request *request, const unsigned *
 	return all;
 }
 
-int queue_give_order(const struct queue_request *request, const char *order)
+int queue_give_order(const struct queue_request *request)
 {
 	unsigned lanes[LANES_MOST];
 	size_t count;
@@ -199,10 +199,10 @@ int queue_give_order(const struct queue_request *request, const char *order)
 	uint64_t total = 0;
 	for (size_t i = 0; i < count; i++)
 		if (wants_lane(request, lanes[i]))
-			done &= order_lane(request, lanes[i], order, &total);
+			done &= order_lane(request, lanes[i], &total);
 	if (request->json)
-		printf("{\"order\":\"%s\",\"count\":%llu}\n", order, (unsigned long long)total);
+		printf("{\"order\":\"%s\",\"count\":%llu}\n", request->order, (unsigned long long)total);
 	else
-		printf("%s: %llu %s\n", order, (unsigned long long)total, total == 1 ? "message" : "messages");
+		printf("%s: %llu %s\n", request->order, (unsigned long long)total, total == 1 ? "message" : "messages");
 	return done ? EXIT_DONE : EXIT_NOT_DONE;
 }
