@@ -322,5 +322,5 @@ int arguments_run(const struct argument_table *table, int argc, char **argv, voi
 		arguments_print_help(table);
 		return EXIT_DONE;
 	}
-	return reading.action->run(request);
+	return table->around ? table->around(request, reading.action->run) : reading.action->run(request);
 }

@@ -63,6 +63,8 @@ struct argument_table {
 	size_t option_count;
 	size_t operands;            /* offset of a struct argument_list in the request, where an action takes some */
 	const char *before, *after; /* of the help: what it is for; exit status and the like */
+	/* NULL, or runs the action with what all of them need; answers the exit status. */
+	int (*around)(void *request, int (*run)(void *request));
 };
 
 /* Reads the call into the request, says what is wrong or prints the help where that is asked for, or runs the action. `argv`

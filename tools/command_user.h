@@ -3,19 +3,22 @@
 #define POSTERN_TOOLS_COMMAND_USER_H
 
 #include "core/users/users.h"
+#include "tools/arguments.h"
 #include "tools/command.h"
 
 struct user_request {
+	const char *file;
 	const struct config *config;
 	const char *database; /* the folder "users" in the data folder */
-	const char *second;   /* grant and revoke: an address or "@domain" */
 	const char *operand;  /* a name, a pattern or a file, as the action says; NULL: none */
+	const char *second;   /* grant and revoke: an address or "@domain" */
 	bool json;
 	bool password_stdin;
 	bool replace;
 	bool clear;
 	bool ntlm;
 	bool no_ntlm;
+	struct argument_list operands; /* of which those two are */
 };
 
 /* "postern user: …" on standard error. */
@@ -36,18 +39,18 @@ int user_say_unknown(struct users *users, const char *name);
 /* Says what makes a name valid; answers the exit status. */
 int user_say_bad_name(const char *name);
 
-/* The actions. Each answers the exit status. */
-int user_add(const struct user_request *request);
-int user_passwd(const struct user_request *request);
-int user_remove(const struct user_request *request);
-int user_enable(const struct user_request *request);
-int user_disable(const struct user_request *request);
-int user_grant(const struct user_request *request);
-int user_revoke(const struct user_request *request);
-int user_list(const struct user_request *request);
-int user_show(const struct user_request *request);
-int user_export(const struct user_request *request);
-int user_test(const struct user_request *request);
-int user_import(const struct user_request *request);
+/* The actions; each takes a struct user_request and answers the exit status. */
+int user_add(void *request);
+int user_passwd(void *request);
+int user_remove(void *request);
+int user_enable(void *request);
+int user_disable(void *request);
+int user_grant(void *request);
+int user_revoke(void *request);
+int user_list(void *request);
+int user_show(void *request);
+int user_export(void *request);
+int user_test(void *request);
+int user_import(void *request);
 
 #endif

@@ -147,12 +147,12 @@ static int set_password(const struct user_request *request, enum users_status ex
 	return exit_status;
 }
 
-int user_add(const struct user_request *request)
+int user_add(void *request)
 {
 	return set_password(request, USERS_UNKNOWN, "added");
 }
 
-int user_passwd(const struct user_request *request)
+int user_passwd(void *request)
 {
 	return set_password(request, USERS_OK, "changed the password of");
 }
@@ -200,27 +200,27 @@ static int change_grants(const struct user_request *request, change_grant *step,
 	return exit_status;
 }
 
-int user_grant(const struct user_request *request)
+int user_grant(void *request)
 {
 	return change_grants(request, users_grant, "granted to");
 }
 
-int user_revoke(const struct user_request *request)
+int user_revoke(void *request)
 {
 	return change_grants(request, users_revoke, "revoked from");
 }
 
-int user_remove(const struct user_request *request)
+int user_remove(void *request)
 {
 	return change(request, users_remove, "removed");
 }
 
-int user_enable(const struct user_request *request)
+int user_enable(void *request)
 {
 	return change(request, enable, "enabled");
 }
 
-int user_disable(const struct user_request *request)
+int user_disable(void *request)
 {
 	return change(request, disable, "disabled");
 }

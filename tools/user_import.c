@@ -288,8 +288,9 @@ static int import_file(struct import *import)
 	return finish(import, whole, &error);
 }
 
-int user_import(const struct user_request *request)
+int user_import(void *context)
 {
+	const struct user_request *request = context;
 	struct error error;
 	struct import *import = calloc(1, sizeof *import);
 	if (!import) {

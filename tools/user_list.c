@@ -100,12 +100,12 @@ static int walk(const struct user_request *request, users_each *each)
 	return walked && listing.printed ? EXIT_DONE : EXIT_NOT_DONE;
 }
 
-int user_list(const struct user_request *request)
+int user_list(void *request)
 {
 	return walk(request, print_name);
 }
 
-int user_export(const struct user_request *request)
+int user_export(void *request)
 {
 	return walk(request, print_line);
 }
@@ -161,8 +161,9 @@ static bool print_object(const struct user_request *request, const struct wanted
 	return print_json(object);
 }
 
-int user_show(const struct user_request *request)
+int user_show(void *context)
 {
+	const struct user_request *request = context;
 	struct users *users = user_open(request, false);
 	if (!users)
 		return EXIT_ENVIRONMENT;

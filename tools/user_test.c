@@ -193,8 +193,9 @@ static int try_servers(struct trial *trial)
 	return trial->signed_in == trial->tried && trial->tried > 0 ? EXIT_DONE : EXIT_NOT_DONE;
 }
 
-int user_test(const struct user_request *request)
+int user_test(void *context)
 {
+	const struct user_request *request = context;
 	struct password_input password;
 	struct error error;
 	bool given = request->password_stdin ? password_read(&password, &error)

@@ -93,6 +93,12 @@ static const struct argument_table nameless = {
 	.after = "After.",
 };
 
+/* Runs it twice, and adds to its status. */
+static int twice(void *request, int (*run)(void *request))
+{
+	return run(request) + run(request) + 40;
+}
+
 /* Two. */
 enum { BY_ADDRESS = 1, BY_ID = 2 };
 
@@ -267,6 +273,19 @@ static void an_operand_tells_two_calls_apart(void **state)
 	assert_string_equal(ran, "any");
 }
 
+static void what_all_actions_need_is_round_them(void **state)
+{
+	(void)state;
+	struct request request;
+	struct argument_table with = table;
+	with.around = twice;
+	assert_int_equal(CALL_OF(&with, &request, "one", "file"), 40 + 2 * EXIT_NOT_DONE);
+	assert_string_equal(ran, "one");
+	assert_int_equal(CALL_OF(&with, &request, "one"), EXIT_USAGE);
+	assert_int_equal(CALL_OF(&with, &request, "--help"), EXIT_DONE);
+	assert_null(ran);
+}
+
 static void wrong_calls_are_told(void **state)
 {
 	(void)state;
@@ -426,6 +445,7 @@ int main(void)
 		cmocka_unit_test(options_may_stand_before_the_action),
 		cmocka_unit_test(operands_are_counted),
 		cmocka_unit_test(an_operand_tells_two_calls_apart),
+		cmocka_unit_test(what_all_actions_need_is_round_them),
 		cmocka_unit_test(wrong_calls_are_told),
 		cmocka_unit_test(usage_is_shown_where_a_call_is_wrong),
 		cmocka_unit_test(lists_have_a_bound),

@@ -226,20 +226,26 @@ static void wrong_calls_are_64(void **state)
 		const char *call, *said;
 	} rows[] = {
 		{ "user", "what is to be done?" },
-		{ "user frob -c conf", "there is no action \"frob\"" },
-		{ "user add -c conf", "add needs a name" },
-		{ "user add -c conf a b", "add takes one name" },
+		{ "user frob -c conf", "there is no action \"frob\"\n" },
+		{ "user lst -c conf", "there is no action \"lst\"; did you mean list?" },
+		{ "user add -c conf", "postern user: add needs NAME\n" },
+		{ "user add -c conf a b", "add takes NAME; what is \"b\"?" },
 		{ "user remove -c conf --json a", "remove has no --json" },
-		{ "user export -c conf a", "export takes nothing more" },
+		{ "user export -c conf a", "export takes nothing more; what is \"a\"?" },
+		{ "user grant -c conf a", "grant needs NAME ADDRESS|@DOMAIN\n" },
+		{ "user list a b", "list takes [PATTERN]; what is \"b\"?" },
 		{ "user list --frob", "--frob: there is no such option" },
-		{ "user list -c", "its argument is missing" },
+		{ "user passwd --ntln a", "--ntln: there is no such option; did you mean --ntlm?" },
+		{ "user list -c", "-c needs FILE behind it" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		assert_int_equal(call(fixture, rows[i].call), EXIT_USAGE);
 		ASSERT_SAID(fixture->err, rows[i].said);
-		ASSERT_SAID(fixture->err, "usage: postern user add");
+		ASSERT_SAID(fixture->err, "usage: postern user ");
 		assert_string_equal(fixture->out, "");
 	}
+	assert_int_equal(call(fixture, "user passwd -c conf --ntlm --no-ntlm a"), EXIT_USAGE);
+	assert_string_equal(fixture->err, "postern user: --ntlm and --no-ntlm can't both be meant\n");
 	assert_int_equal(call(fixture, "user --help"), 0);
 	ASSERT_SAID(fixture->out, "usage: postern user add");
 	assert_int_equal(call(fixture, "user import --help"), 0);
