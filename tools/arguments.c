@@ -113,23 +113,30 @@ static bool is_named(const struct argument_option *option, const char *word)
 	       memcmp(option->name, name, strlen(option->name)) == 0;
 }
 
+/* One letter is not meant by several. */
+static bool may_be_meant(const struct reading *reading, const struct argument_option *option, const char *name)
+{
+	bool is_own = !reading->action || (option->actions & reading->bit);
+	return is_own && (option->name[1] || strlen(name) == 1);
+}
+
 /* NULL, and what was meant, when there is none. */
 static const struct argument_option *find_option(const struct reading *reading, const char *word, struct error *error)
 {
 	const struct argument_table *table = reading->table;
 	const struct argument_option *best = NULL;
-	char name[NAME_BYTES];
+	char text[NAME_BYTES];
 	int size = (int)strcspn(word, "=");
-	snprintf(name, sizeof name, "%.*s", size, word);
-	struct config_near_miss near = config_near_miss_of(name + strspn(name, "-"));
+	snprintf(text, sizeof text, "%.*s", size, word);
+	const char *name = text + strspn(text, "-");
+	struct config_near_miss near = config_near_miss_of(name);
 	for (size_t i = 0; i < table->option_count; i++) {
 		const struct argument_option *option = &table->options[i];
 		if (is_named(option, word))
 			return option;
-		const char *before = near.best;
-		if (!reading->action || (option->actions & reading->bit))
+		if (may_be_meant(reading, option, name))
 			config_near_miss_consider(&near, option->name);
-		if (near.best != before)
+		if (near.best == option->name)
 			best = option;
 	}
 	error_set(error, "%.*s: there is no such option%s%s%s%s", size, word, best ? "; did you mean " : "",

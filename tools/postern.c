@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/server/config_value.h"
 #include "crypto/secret.h"
 #include "tools/command.h"
 
@@ -42,6 +43,15 @@ static void print_help(FILE *to)
 	      to);
 }
 
+static void say_unknown(const char *name)
+{
+	struct config_near_miss near = config_near_miss_of(name);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		config_near_miss_consider(&near, commands[i].name);
+	fprintf(stderr, "postern: there is no %s \"%s\"%s%s%s\n\n", name[0] == '-' ? "option" : "command", name,
+		near.best ? "; did you mean " : "", near.best ? near.best : "", near.best ? "?" : "");
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -61,7 +71,7 @@ int main(int argc, char **argv)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	if (name[0])
-		fprintf(stderr, "postern: there is no command \"%s\"\n\n", name);
+		say_unknown(name);
 	print_help(stderr);
 	return EXIT_USAGE;
 }
