@@ -112,7 +112,8 @@ MUST_USE enum users_status users_grant(struct users *users, struct slice name, s
 MUST_USE enum users_status users_revoke(struct users *users, struct slice name, struct slice grant,
 					struct error *error);
 
-/* May this user send as that address? So it is with his own name and what is granted. A microsecond, as users_find(). */
+/* May this user send as that address? So it is with his own name and what is granted; also where others know him and this database does
+ * not, which the status tells. A microsecond, as users_find(). */
 MUST_USE enum users_status users_owns(struct users *users, struct slice name, struct slice address, bool *owns);
 
 /* Appends all that is granted, to be read by users_next_grant(); with USERS_GRANTS_MOST_BYTES there is room. */

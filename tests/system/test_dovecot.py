@@ -64,6 +64,18 @@ def test_password(asks):
     asks.await_log("by=dovecot")
 
 
+def test_the_login_is_its_own_sender(make_server, running):
+    """Whom Dovecot knows need not be among our own users."""
+    auth = f'auth {{ backend = "dovecot:{running.socket}" mechanisms = {{ "PLAIN" }} senders = own }}'
+    server = make_server(server=auth).start()
+    postern.wait_until(lambda: plain(server) == 235, 20, "Dovecot is asked")
+    with session(server) as client:
+        client.expect("EHLO client.example", 250)
+        client.expect("AUTH PLAIN " + encode(f"\0{postern.USER}\0{postern.PASSWORD}"), 235)
+        client.expect("MAIL FROM:<bob@example.org>", 550)
+        client.expect(f"MAIL FROM:<{postern.USER.upper()}>", 250)
+
+
 def told(theirs, rip):
     """What Dovecot was last asked for this address."""
     theirs.await_log(f"\trip={rip}\t")

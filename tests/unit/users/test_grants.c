@@ -168,6 +168,13 @@ static void a_user_sends_as_himself_and_as_he_was_granted(void **state)
 	assert_false(owns(users, "bob", "bob@example.org"));
 	assert_int_equal(users_owns(users, SLICE_LITERAL("carol"), SLICE_LITERAL("a@b.example"), &yes), USERS_UNKNOWN);
 	assert_false(yes);
+	/* Whom others have verified. */
+	assert_int_equal(users_owns(users, SLICE_LITERAL("a@b.example"), SLICE_LITERAL("A@b.example"), &yes),
+			 USERS_UNKNOWN);
+	assert_true(yes);
+	assert_int_equal(users_owns(users, SLICE_LITERAL("a:b@c.example"), SLICE_LITERAL("b@c.example"), &yes),
+			 USERS_BAD_NAME);
+	assert_false(yes);
 	assert_int_equal(find(users, "bob", &before), USERS_OK);
 	assert_int_equal(grant(users, "BOB", "bob@example.org"), USERS_OK);
 	assert_int_equal(grant(users, "bob", "sales@example.org"), USERS_OK);
