@@ -182,9 +182,9 @@ enum sasl_status sasl_start(struct sasl_exchange *exchange, unsigned mechanism, 
 	exchange->mechanism = mechanism;
 	exchange->step = 0;
 	exchange->has_response = true;
-	if (!initial && mechanism_of(mechanism)->server_begins) {
+	if (mechanism_of(mechanism)->server_begins) {
 		exchange->has_response = false;
-		return SASL_RESPONSE;
+		return initial ? SASL_MALFORMED : SASL_RESPONSE;
 	}
 	if (!initial)
 		return challenge(exchange, out);

@@ -71,7 +71,8 @@ const char *sasl_mechanism_name(unsigned mechanism);
 /* Appends " NAME" for each mechanism in `offered`: the EHLO reply's list. */
 bool sasl_mechanisms_write(struct buffer *out, unsigned offered);
 
-/* `initial` is AUTH's third word: NULL when there was none, "=" is an empty response (RFC 4954 §4). */
+/* `initial` is AUTH's third word: NULL when there was none, "=" is an empty response; where the server begins there may be none
+ * (RFC 4954 §4). */
 enum sasl_status sasl_start(struct sasl_exchange *exchange, unsigned mechanism, const struct slice *initial,
 			    struct buffer *challenge);
 

@@ -46,6 +46,8 @@ static const struct row rows[] = {
 	{ SASL_LOGIN, NULL, { "YQBi" }, SASL_MALFORMED, NULL, NULL },
 	{ SASL_LOGIN, NULL, { "YQ==", "YQBi" }, SASL_MALFORMED, NULL, NULL },
 	{ SASL_LOGIN, NULL, { "YQ" }, SASL_BAD_ENCODING, NULL, NULL },
+	{ SASL_CRAM_MD5, "YQ==", { NULL }, SASL_MALFORMED, NULL, NULL }, /* the server begins */
+	{ SASL_DIGEST_MD5, "=", { NULL }, SASL_MALFORMED, NULL, NULL },
 };
 
 static enum sasl_status run(struct sasl_exchange *exchange, const struct row *row)
