@@ -11,6 +11,15 @@ enum { EXCHANGES_A_SLAB = 16 };
 
 /* --- the back end --- */
 
+/* A client that can bind to the channel, and believes that -PLUS is not offered, where others verify that here: somebody has taken
+ * it out of the offer. Dovecot does not know what we offer (RFC 5802 §6). */
+static bool was_deceived(const struct sign_in_request *request)
+{
+	struct slice response = request->response;
+	return request->mechanism == SASL_SCRAM_SHA_256 && request->facts->offered & SASL_SCRAM_SHA_256_PLUS &&
+	       response.size > 0 && response.data[0] == 'y';
+}
+
 static bool step(struct sign_in_backend *backend, struct sign_in_request *request, enum sign_in_outcome *outcome)
 {
 	struct dovecot_service *service = CONTAINER_OF(backend, struct dovecot_service, backend);
@@ -22,6 +31,11 @@ static bool step(struct sign_in_backend *backend, struct sign_in_request *reques
 	}
 	if (service->unreachable || service->ended) {
 		request->reason = "Dovecot can't be reached";
+		return true;
+	}
+	if (was_deceived(request)) {
+		request->reason = "the client was not told that -PLUS is offered: somebody may stand between";
+		*outcome = SIGN_IN_WRONG;
 		return true;
 	}
 	if (!exchange)

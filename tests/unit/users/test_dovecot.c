@@ -519,6 +519,24 @@ static void test_ends_early(void **state)
 	assert_int_equal(client.outcome, SIGN_IN_UNAVAILABLE);
 }
 
+/* Where -PLUS is verified by others. What is not refused here goes on to be: this Dovecot has no SCRAM. */
+static void test_downgrade(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client client;
+	greet(fixture);
+	begin(fixture, &client, SASL_SCRAM_SHA_256, NULL);
+	finish(&client);
+	for (int offered = 0; offered < 2; offered++) {
+		client.facts.offered = SASL_SCRAM_SHA_256 | (offered ? SASL_SCRAM_SHA_256_PLUS : 0);
+		step(&client, "y,,n=a,r=b");
+		await_outcome(fixture, &client, offered ? SIGN_IN_WRONG : SIGN_IN_UNAVAILABLE);
+		step(&client, "n,,n=a,r=b");
+		await_outcome(fixture, &client, SIGN_IN_UNAVAILABLE);
+		finish(&client);
+	}
+}
+
 static void test_places(void **state)
 {
 	(void)state;
@@ -543,10 +561,19 @@ static int run_all(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_password),           TEST(test_what_is_told),   TEST(test_steps),
-		TEST(test_many_out_of_order),  TEST(test_long_responses), TEST(test_waits_for_the_greeting),
-		TEST(test_connection_breaks),  TEST(test_away),           TEST(test_no_answer),
-		TEST(test_no_greeting),        TEST(test_not_dovecot),    TEST(test_ends_early),
+		TEST(test_password),
+		TEST(test_what_is_told),
+		TEST(test_steps),
+		TEST(test_many_out_of_order),
+		TEST(test_long_responses),
+		TEST(test_waits_for_the_greeting),
+		TEST(test_connection_breaks),
+		TEST(test_away),
+		TEST(test_no_answer),
+		TEST(test_no_greeting),
+		TEST(test_not_dovecot),
+		TEST(test_ends_early),
+		TEST(test_downgrade),
 		cmocka_unit_test(test_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
