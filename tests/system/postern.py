@@ -90,6 +90,7 @@ class Server:
         self.ca = certificates / "ca.pem"
         self.starttls, self.tls = free_ports(2)
         self.process = None
+        self.launcher = []  # a command that runs it, and its arguments
         self.log_path = self.folder / "log"
         self.config = self.folder / "postern.conf"
         self.config.write_text(
@@ -122,7 +123,7 @@ class Server:
         before = self.log().count(" ready ")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(POSTERN), "serve", "-c", str(self.config)],
+                [*self.launcher, str(POSTERN), "serve", "-c", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
