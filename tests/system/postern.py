@@ -110,10 +110,6 @@ class Server:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def await_log(self, text):
-        """A worker writes its lines when its turn ends, which may be after the reply."""
-        wait_until(lambda: text in self.log(), 10, f"the log has {text!r}")
-
     def await_log(self, *texts, count=1):
         """A worker writes what it has to say once its replies have gone, so that a line may come a little after what it tells of."""
         for text in texts:
