@@ -137,6 +137,10 @@ void verify_judge(const struct verify *at, const struct net_address *client, str
 MUST_USE bool verify_come_as_client(struct verify *at, struct verify_guise *guise);
 MUST_USE bool verify_come_as_outsider(struct verify *at, struct verify_guise *guise);
 
+/* As somebody of a network that nobody else is in, for what a guard counts against the network. False: it isn't counted, or nobody here can
+ * come from there; and nothing has changed. */
+MUST_USE bool verify_come_as_nobody(struct verify *at, struct verify_guise *guise);
+
 /* Sets `foreign`: where mail for the usual stranger is delivered here, somebody is taken whose mail is not, if there is anybody. */
 void verify_choose_foreign(struct verify *at);
 

@@ -1,7 +1,8 @@
-/* Whom a probe comes as: the configuration says who is let in, and who is an outsider. */
+/* Whom a probe comes as: the configuration says who is let in, who is an outsider, and whose failures are counted. */
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/secret.h"
 #include "tools/policy_situation.h"
 #include "tools/verify.h"
 
@@ -155,4 +156,45 @@ bool verify_come_as_client(struct verify *at, struct verify_guise *guise)
 		return false;
 	verify_come_from(at, &client, guise);
 	return true;
+}
+
+/* --- as nobody --- */
+
+static bool is_exempt(const struct guard_settings *settings, const char *host)
+{
+	struct net_address address;
+	struct error error;
+	if (!net_address_parse(slice_from_text(host), &address, &error))
+		return false;
+	for (size_t i = 0; i < settings->exempt_count; i++)
+		if (net_prefix_contains(&settings->exempt[i], &address))
+			return true;
+	return false;
+}
+
+/* Of loopback, or where a proxy may say so of what nobody has (RFC 1112 §4: 240.0.0.0/4): a million networks that are counted apart. */
+static struct net_address random_address(bool proxied)
+{
+	uint8_t random[4];
+	secret_random(random, sizeof random);
+	return (struct net_address){
+		.family = 4,
+		.bytes = { proxied ? 240 + random[0] % 15 : 127, 1 + random[1] % 254, random[2], 1 + random[3] % 254 },
+	};
+}
+
+bool verify_come_as_nobody(struct verify *at, struct verify_guise *guise)
+{
+	enum { TRIES = 16 };
+	if (!at->server || !at->config->guard.enable ||
+	    (!at->proxied && is_exempt(&at->config->guard.settings, at->target.host)))
+		return false;
+	for (int tries = 0; tries < TRIES; tries++) {
+		struct net_address client = random_address(at->proxied);
+		if (!suits(at, is_let_in, &client))
+			continue;
+		verify_come_from(at, &client, guise);
+		return true;
+	}
+	return false;
 }

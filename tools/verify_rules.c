@@ -141,7 +141,7 @@ static const struct net_prefix *find_wide(const struct guard_settings *settings)
 	return NULL;
 }
 
-/* To try it would ban who tries. */
+/* To try it would take a minute of waiting, and ban whoever shares the network of who tries. */
 void verify_guessing(struct verify *at)
 {
 	const struct config_guard *guard = &at->config->guard;
@@ -163,7 +163,7 @@ void verify_guessing(struct verify *at)
 		verify_tell(
 			at, VERIFY_PASSED, &what,
 			"on: a network has %u tries of a login in %llu s, %u of any in %llu s (0: no limit), a ban is "
-			"%llu s",
+			"%llu s; none was tried, since it would be others' too",
 			settings->per_login.count, (unsigned long long)settings->per_login.period_ms / 1000,
 			settings->per_network.count, (unsigned long long)settings->per_network.period_ms / 1000,
 			(unsigned long long)settings->ban_ms / 1000);

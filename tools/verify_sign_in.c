@@ -88,14 +88,20 @@ static bool try_mechanism(struct verify *at, unsigned mechanism, struct slice na
 /* Always the same password: a guard against guessing need not count it twice. */
 static const struct slice wrong = { (const uint8_t *)"postern verify says so", 22 };
 
+/* Those who share this machine's network, a web mailer say, must not wait for it, or be banned where it is done often. */
 static void expect_no_sign_in(struct verify *at, unsigned mechanism, const char *name, struct slice password,
 			      const char *with)
 {
 	char tried[VERIFY_TEXT_BYTES];
 	struct verify_case what = { tried, "refused, 535", "RFC 4954 §6" };
 	struct verify_reply reply;
+	struct verify_guise guise;
 	snprintf(tried, sizeof tried, "%s as %s with %s", sasl_mechanism_name(mechanism), name, with);
-	if (!try_mechanism(at, mechanism, slice_from_text(name), password, &what, &reply))
+	const struct probe_target before = at->target;
+	(void)!verify_come_as_nobody(at, &guise);
+	bool came = try_mechanism(at, mechanism, slice_from_text(name), password, &what, &reply);
+	at->target = before;
+	if (!came)
 		return;
 	bool refused = reply.code >= 500 && reply.code < 600;
 	/* A server that proves itself first, as SCRAM has it, can be left before its verdict. */

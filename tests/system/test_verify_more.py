@@ -107,6 +107,24 @@ def test_where_nobody_here_may_connect_that_is_said(make_server):
     assert "nobody here can come from there" in lines(report, "rule-edges")[0]["happened"]
 
 
+def bans(server):
+    return server.run("ban", "list").stdout.splitlines()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_wrong_passwords_are_nobodys(make_server, proxied):
+    """However often it is done: where those who come from this machine are guarded against, too."""
+    server = make_server(server='proxy_protocol = { "127.0.0.1" }' if proxied else "")
+    server.config.write_text(server.config.read_text() + '\nguard { exempt = "192.0.2.1" per_login = 1/h delay = 0ms }\n')
+    server.add_user()
+    server.start()
+    for _ in range(3):
+        report = verify_server(server, *LOGIN, stdin=PASSWORD + "\n")
+        assert report["failed"] == 0, [line for line in report["lines"] if line["outcome"] == "failed"]
+        assert "wrong-password" in checks(report, "passed")
+    assert all(not re.match(r"(127\.0\.0\.|203\.0\.113)", ban) for ban in bans(server)), bans(server)
+
+
 # --- the configuration is wrong ---
 
 
