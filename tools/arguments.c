@@ -1,6 +1,7 @@
 /* Reading calls by tables; see arguments.h. */
 #include "tools/arguments.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,6 +314,17 @@ static bool read_all(struct reading *reading, struct error *error)
 	return (reading->action || choose(reading, 0, error)) && is_complete(reading, error);
 }
 
+/* Whoever reads what was printed must not take a part for all of it, whatever the status was to be. */
+static int finish(const struct argument_table *table, int status)
+{
+	bool lost = ferror(stdout);
+	if (fflush(stdout) == 0 && !lost)
+		return status;
+	fprintf(stderr, "postern %s: can't write what there is to say%s%s\n", table->command, lost ? "" : ": ",
+		lost ? "" : strerror(errno));
+	return EXIT_ENVIRONMENT;
+}
+
 int arguments_run(const struct argument_table *table, int argc, char **argv, void *request)
 {
 	struct reading reading = { .table = table, .request = request, .words = argv + (argc > 0) };
@@ -327,7 +339,8 @@ int arguments_run(const struct argument_table *table, int argc, char **argv, voi
 	}
 	if (reading.help) {
 		arguments_print_help(table);
-		return EXIT_DONE;
+		return finish(table, EXIT_DONE);
 	}
-	return table->around ? table->around(request, reading.action->run) : reading.action->run(request);
+	int (*run)(void *request) = reading.action->run;
+	return finish(table, table->around ? table->around(request, run) : run(request));
 }

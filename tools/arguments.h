@@ -68,7 +68,8 @@ struct argument_table {
 };
 
 /* Reads the call into the request, says what is wrong or prints the help where that is asked for, or runs the action. `argv`
- * begins with the command's name. Answers the exit status.
+ * begins with the command's name. Answers the exit status: the action's, or 2, and tells it, where standard output could not
+ * be written.
  *
  * Options may stand anywhere, and their values behind a blank, "=" or, if they have one letter, nothing: --key FILE,
  * --key=FILE, -cFILE. Behind "--" all words are operands, and "-" always is one. Names are never cut short. */

@@ -192,7 +192,7 @@ int cert_show(void *context)
 	bool fine = show_config(request, config, &count);
 	config_free(config);
 	if (count > 0)
-		return fine && fflush(stdout) == 0 ? EXIT_DONE : EXIT_NOT_DONE;
+		return fine ? EXIT_DONE : EXIT_NOT_DONE;
 	if (request->server)
 		cert_complain("no server block \"%s\" has a certificate", request->server);
 	else

@@ -147,7 +147,7 @@ static int with_config(const struct ban_request *request,
 		return EXIT_ENVIRONMENT;
 	int status = run(request, config);
 	config_free(config);
-	return fflush(stdout) == 0 ? status : EXIT_NOT_DONE;
+	return status;
 }
 
 static int run_list(void *request)

@@ -183,8 +183,6 @@ static int with_config(const struct request *request,
 	if (!config)
 		return EXIT_ENVIRONMENT;
 	int status = run(request, config);
-	if (fflush(stdout) != 0)
-		status = EXIT_NOT_DONE;
 	config_free(config);
 	return status;
 }

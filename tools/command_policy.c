@@ -1,8 +1,5 @@
 /* `postern policy`: what the rules of a configuration mean, tested and compared. The call; each action is in a file of its
  * own. */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "tools/arguments.h"
 #include "tools/command.h"
@@ -15,14 +12,6 @@ struct request {
 	struct argument_list operands;
 };
 
-static int finish(int status)
-{
-	if (fflush(stdout) == 0)
-		return status;
-	fprintf(stderr, "postern policy: can't write: %s\n", strerror(errno));
-	return EXIT_ENVIRONMENT;
-}
-
 static int run_test(void *context)
 {
 	const struct request *request = context;
@@ -31,14 +20,14 @@ static int run_test(void *context)
 		return EXIT_ENVIRONMENT;
 	int status = policy_cases_run(config, request->operands.items[0], request->json);
 	config_free(config);
-	return finish(status);
+	return status;
 }
 
 static int run_diff(void *context)
 {
 	const struct request *request = context;
-	return finish(policy_compare_run(request->operands.items[0], request->operands.items[1], request->server,
-					 request->json));
+	return policy_compare_run(request->operands.items[0], request->operands.items[1], request->server,
+				  request->json);
 }
 
 enum { TEST = 1, DIFF = 2 };

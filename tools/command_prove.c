@@ -206,8 +206,6 @@ static int prove(void *context)
 		int one = prove_one(request, config, &config->servers[i]);
 		status = one > status ? one : status;
 	}
-	if (fflush(stdout) != 0)
-		status = EXIT_NOT_DONE;
 	config_free(config);
 	return status;
 }

@@ -45,8 +45,6 @@ static int with_config(const struct call *call, const char *order, int (*run)(co
 	request.config = config;
 	request.lanes = lanes;
 	int status = lanes ? run(&request) : EXIT_NOT_DONE;
-	if (fflush(stdout) != 0)
-		status = EXIT_NOT_DONE;
 	free(lanes);
 	config_free(config);
 	return status;

@@ -80,7 +80,7 @@ static int order(const char *data, bool json)
 		print_done(answer, now() - began);
 	json_decref(answer);
 	control_client_close(&client);
-	return fflush(stdout) == 0 ? status : EXIT_ENVIRONMENT;
+	return status;
 }
 
 static int reload(void *context)

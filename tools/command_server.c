@@ -93,8 +93,6 @@ static int with_config(const struct request *request, const char *order,
 	if (!config)
 		return EXIT_ENVIRONMENT;
 	bool done = run(config, request, order);
-	if (fflush(stdout) != 0)
-		done = false;
 	config_free(config);
 	return done ? EXIT_DONE : EXIT_NOT_DONE;
 }

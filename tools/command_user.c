@@ -65,10 +65,6 @@ static int with_config(void *context, int (*run)(void *request))
 	request->operand = request->operands.items[0];
 	request->second = request->operands.items[1];
 	int status = database ? run(request) : EXIT_NOT_DONE;
-	if (fflush(stdout) != 0) {
-		user_complain("can't write: %s", strerror(errno));
-		status = EXIT_NOT_DONE;
-	}
 	free(database);
 	config_free(config);
 	return status;

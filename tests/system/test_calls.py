@@ -1,6 +1,7 @@
 """All commands read their calls the same way: what is wrong with one is told in one line that names it, and exit status 64."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -94,6 +95,14 @@ def test_the_file_may_be_said_in_any_way(command, action):
     for done in (*before, *behind):
         assert (done.returncode, done.stderr) == (before[0].returncode, before[0].stderr)
         assert "needs" in done.stderr or NOWHERE in done.stdout + done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("call", [("check",), ("prove",), ("explain", "--address", "192.0.2.1"), ("queue", "--help")])
+def test_what_could_not_be_written_is_told(call, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([postern.POSTERN, *call], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    said = f"postern {call[0]}: can't write what there is to say: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_commands_are_named():
