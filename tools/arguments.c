@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/near_miss.h"
 #include "core/base/slice.h"
-#include "core/server/config_value.h"
 #include "tools/arguments_print.h"
 #include "tools/command.h"
 
@@ -63,10 +63,9 @@ static bool say_no_action(const struct reading *reading, struct error *error)
 	char both[NAME_BYTES];
 	const char *first = reading->words[0], *second = reading->words[1];
 	snprintf(both, sizeof both, "%s %s", first, second ? second : "");
-	struct config_near_miss near = config_near_miss_of(first), near_both = config_near_miss_of(both);
+	struct near_miss near = near_miss_of(first), near_both = near_miss_of(both);
 	for (size_t i = 0; i < table->action_count; i++)
-		config_near_miss_consider(strchr(table->actions[i].name, ' ') ? &near_both : &near,
-					  table->actions[i].name);
+		near_miss_consider(strchr(table->actions[i].name, ' ') ? &near_both : &near, table->actions[i].name);
 	const char *best = near_both.best ? near_both.best : near.best;
 	return error_set(error, "there is no action \"%s\"%s%s%s", near_both.best ? both : first,
 			 best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
@@ -130,13 +129,13 @@ static const struct argument_option *find_option(const struct reading *reading, 
 	int size = (int)strcspn(word, "=");
 	snprintf(text, sizeof text, "%.*s", size, word);
 	const char *name = text + strspn(text, "-");
-	struct config_near_miss near = config_near_miss_of(name);
+	struct near_miss near = near_miss_of(name);
 	for (size_t i = 0; i < table->option_count; i++) {
 		const struct argument_option *option = &table->options[i];
 		if (is_named(option, word))
 			return option;
 		if (may_be_meant(reading, option, name))
-			config_near_miss_consider(&near, option->name);
+			near_miss_consider(&near, option->name);
 		if (near.best == option->name)
 			best = option;
 	}

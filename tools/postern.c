@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/server/config_value.h"
+#include "core/base/near_miss.h"
 #include "crypto/secret.h"
 #include "tools/command.h"
 
@@ -45,9 +45,9 @@ static void print_help(FILE *to)
 
 static void say_unknown(const char *name)
 {
-	struct config_near_miss near = config_near_miss_of(name);
+	struct near_miss near = near_miss_of(name);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		config_near_miss_consider(&near, commands[i].name);
+		near_miss_consider(&near, commands[i].name);
 	fprintf(stderr, "postern: there is no %s \"%s\"%s%s%s\n\n", name[0] == '-' ? "option" : "command", name,
 		near.best ? "; did you mean " : "", near.best ? near.best : "", near.best ? "?" : "");
 }

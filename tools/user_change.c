@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/server/config_value.h"
+#include "core/base/near_miss.h"
 #include "crypto/password.h"
 #include "crypto/secret.h"
 #include "tools/command_user.h"
@@ -35,8 +35,8 @@ static bool consider(void *context, struct slice name, const struct user_record 
 	char word[NEAR_BYTES], candidate[NEAR_BYTES];
 	if (!slice_to_text(a, word, sizeof word) || !slice_to_text(b, candidate, sizeof candidate))
 		return true;
-	struct config_near_miss miss = config_near_miss_of(word);
-	config_near_miss_consider(&miss, candidate);
+	struct near_miss miss = near_miss_of(word);
+	near_miss_consider(&miss, candidate);
 	if (miss.best && miss.best_distance < near->distance && slice_to_text(name, near->name, sizeof near->name))
 		near->distance = miss.best_distance;
 	return true;

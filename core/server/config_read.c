@@ -10,13 +10,13 @@
 #include <xxhash.h>
 #include <unistd.h>
 
+#include "core/base/near_miss.h"
 #include "core/server/config_access_keys.h"
 #include "core/server/config_change.h"
 #include "core/server/config_keys.h"
 #include "core/server/config_rules.h"
 #include "core/server/config_source.h"
 #include "core/server/config_tls.h"
-#include "core/server/config_value.h"
 
 /* --- names --- */
 
@@ -58,9 +58,9 @@ static const struct config_key *report_unknown(struct config_reading *reading, c
 				   where[0] ? where : " here", home);
 		return NULL;
 	}
-	struct config_near_miss near = config_near_miss_of(statement->name);
+	struct near_miss near = near_miss_of(statement->name);
 	for (const struct config_key *key = keys; key->name; key++)
-		config_near_miss_consider(&near, key->name);
+		near_miss_consider(&near, key->name);
 	if (near.best)
 		config_problem_add(reading->problems, reading->file, statement->line,
 				   "unknown '%s'%s; did you mean '%s'?", statement->name, where, near.best);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/near_miss.h"
 #include "core/server/config_value.h"
 
 /* --- storing --- */
@@ -145,11 +146,11 @@ static void list_choices(char *text, size_t capacity, const struct config_choice
 const struct config_choice *config_find_choice(struct config_reading *reading, const struct config_given *given,
 					       const char *text, const struct config_choice *choices)
 {
-	struct config_near_miss near = config_near_miss_of(text);
+	struct near_miss near = near_miss_of(text);
 	for (const struct config_choice *choice = choices; choice->name; choice++) {
 		if (slice_equal_nocase(slice_from_text(choice->name), slice_from_text(text)))
 			return choice;
-		config_near_miss_consider(&near, choice->name);
+		near_miss_consider(&near, choice->name);
 	}
 	char all[192], what[320];
 	list_choices(all, sizeof all, choices);

@@ -1,4 +1,4 @@
-/* Sizes, durations and near misses; see config_value.h. */
+/* Sizes and durations; see config_value.h. */
 #include "core/server/config_value.h"
 
 #include <stdio.h>
@@ -96,56 +96,4 @@ void config_size_format(uint64_t bytes, char text[CONFIG_UNIT_TEXT_BYTES])
 void config_duration_format(uint64_t ms, char text[CONFIG_UNIT_TEXT_BYTES])
 {
 	format_with_unit(ms, duration_units, text);
-}
-
-/* --- near misses --- */
-
-enum { NEAR_WORD_BYTES = 32 }; /* no name of ours is longer */
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-	size_t smaller = a < b ? a : b;
-	return smaller < c ? smaller : c;
-}
-
-static bool is_same_letter(char a, char b)
-{
-	uint8_t x = ascii_lower((uint8_t)a), y = ascii_lower((uint8_t)b);
-	return (x == '-' ? '_' : x) == (y == '-' ? '_' : y);
-}
-
-/* Letters left out, put in, changed, or two neighbours exchanged: each counts one (optimal string alignment). */
-static size_t edit_distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-	size_t rows[NEAR_WORD_BYTES + 1][NEAR_WORD_BYTES + 1];
-	for (size_t i = 0; i <= a_size; i++)
-		rows[i][0] = i;
-	for (size_t j = 0; j <= b_size; j++)
-		rows[0][j] = j;
-	for (size_t i = 1; i <= a_size; i++) {
-		for (size_t j = 1; j <= b_size; j++) {
-			bool same = is_same_letter(a[i - 1], b[j - 1]);
-			rows[i][j] = least(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + !same);
-			bool swapped = i > 1 && j > 1 && is_same_letter(a[i - 1], b[j - 2]) &&
-				       is_same_letter(a[i - 2], b[j - 1]);
-			if (swapped && rows[i - 2][j - 2] + 1 < rows[i][j])
-				rows[i][j] = rows[i - 2][j - 2] + 1;
-		}
-	}
-	return rows[a_size][b_size];
-}
-
-void config_near_miss_consider(struct config_near_miss *near, const char *candidate)
-{
-	size_t word_size = strlen(near->word), size = strlen(candidate);
-	if (word_size > NEAR_WORD_BYTES || size > NEAR_WORD_BYTES)
-		return;
-	size_t most = size / 3 < 1 ? 1 : size / 3;
-	if (most > 3)
-		most = 3;
-	size_t distance = edit_distance(near->word, word_size, candidate, size);
-	if (distance <= most && distance < near->best_distance) {
-		near->best = candidate;
-		near->best_distance = distance;
-	}
 }

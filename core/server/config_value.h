@@ -1,4 +1,4 @@
-/* The values of a configuration: sizes, durations, and what was probably meant by a name that is wrong. */
+/* The values of a configuration: sizes, durations, rates. */
 #ifndef POSTERN_SERVER_CONFIG_VALUE_H
 #define POSTERN_SERVER_CONFIG_VALUE_H
 
@@ -20,19 +20,5 @@ MUST_USE bool config_rate_parse(const char *text, uint64_t most, uint64_t *count
 enum { CONFIG_UNIT_TEXT_BYTES = 32 };
 void config_size_format(uint64_t bytes, char text[CONFIG_UNIT_TEXT_BYTES]);
 void config_duration_format(uint64_t ms, char text[CONFIG_UNIT_TEXT_BYTES]);
-
-/* Finds the candidate nearest to a word: one slip of the fingers in three letters, three at most. */
-struct config_near_miss {
-	const char *word;
-	const char *best; /* NULL: none is near */
-	size_t best_distance;
-};
-
-static inline struct config_near_miss config_near_miss_of(const char *word)
-{
-	return (struct config_near_miss){ word, NULL, SIZE_MAX };
-}
-
-void config_near_miss_consider(struct config_near_miss *near, const char *candidate);
 
 #endif
