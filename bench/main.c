@@ -9,6 +9,7 @@
 #include "bench/report.h"
 #include "bench/run.h"
 #include "bench/sink.h"
+#include "core/base/near_miss.h"
 #include "crypto/secret.h"
 
 enum { EXIT_GOOD = 0, EXIT_ERRORS = 1, EXIT_USAGE = 64 };
@@ -60,6 +61,15 @@ static const struct subcommand *find_subcommand(const char *name)
 	return NULL;
 }
 
+static void say_unknown(const char *name)
+{
+	struct near_miss near = near_miss_of(name);
+	for (size_t i = 0; i < SUBCOMMANDS; i++)
+		near_miss_consider(&near, subcommands[i].name);
+	fprintf(stderr, "postern-bench: there is no subcommand \"%s\"%s%s%s\n\n", name,
+		near.best ? "; did you mean " : "", near.best ? near.best : "", near.best ? "?" : "");
+}
+
 static bool is_help(const char *argument)
 {
 	return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
@@ -98,13 +108,16 @@ int main(int argc, char **argv)
 		return EXIT_GOOD;
 	}
 	if (!subcommand) {
+		if (argc > 1)
+			say_unknown(argv[1]);
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
-	if (argc > 2 && is_help(argv[2])) {
-		print_subcommand_help(subcommand);
-		return EXIT_GOOD;
-	}
+	for (int i = 2; i < argc; i++)
+		if (is_help(argv[i])) {
+			print_subcommand_help(subcommand);
+			return EXIT_GOOD;
+		}
 	if (!options_parse(&options, subcommand->command, argc - 2, argv + 2, &error)) {
 		fprintf(stderr, "postern-bench %s: %s\n", subcommand->name, error.text);
 		return EXIT_USAGE;

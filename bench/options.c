@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
+#include "core/base/near_miss.h"
 #include "core/base/slice.h"
 #include "core/io/loop.h"
 #include "crypto/tls.h"
@@ -122,7 +123,7 @@ static const struct option_row rows[] = {
 	{ "--json", NULL, "report as JSON on standard output", LOADS | COMMAND_MICRO, OPTION_SET, AT(json), 1 },
 };
 
-enum { ROWS = sizeof rows / sizeof rows[0] };
+enum { ROWS = sizeof rows / sizeof rows[0], NAME_BYTES = 40 };
 
 static const char *const system_roots = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -137,12 +138,25 @@ void options_print_help(enum command command, FILE *out)
 	}
 }
 
-static const struct option_row *find_row(const char *name, enum command command)
+/* Its name ends at a "=". NULL, and what was meant, when there is none, or none of this subcommand. */
+static const struct option_row *find_row(const char *word, enum command command, struct error *error)
 {
+	char name[NAME_BYTES];
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+	struct near_miss near = near_miss_of(name);
 	for (size_t i = 0; i < ROWS; i++) {
-		if (rows[i].commands & command && strcmp(rows[i].name, name) == 0)
+		bool is_it = strcmp(rows[i].name, name) == 0;
+		if (is_it && rows[i].commands & command)
 			return &rows[i];
+		if (is_it) {
+			error_set(error, "%s is for other subcommands", name);
+			return NULL;
+		}
+		if (rows[i].commands & command)
+			near_miss_consider(&near, rows[i].name);
 	}
+	error_set(error, "%s: there is no such option%s%s%s", name, near.best ? "; did you mean " : "",
+		  near.best ? near.best : "", near.best ? "?" : "");
 	return NULL;
 }
 
@@ -299,12 +313,16 @@ bool options_parse(struct options *options, enum command command, int argc, char
 {
 	set_defaults(options, command);
 	for (int i = 0; i < argc; i++) {
-		const struct option_row *row = find_row(argv[i], command);
+		const struct option_row *row = find_row(argv[i], command, error);
+		const char *equals = strchr(argv[i], '='), *argument = equals ? equals + 1 : NULL;
 		if (!row)
-			return error_set(error, "unknown option \"%s\"", argv[i]);
-		if (row->argument && i + 1 == argc)
-			return error_set(error, "%s needs %s", row->name, row->argument);
-		const char *argument = row->argument ? argv[++i] : NULL;
+			return false;
+		if (!row->argument && argument)
+			return error_set(error, "%s takes no value", row->name);
+		if (row->argument && !argument && i + 1 == argc)
+			return error_set(error, "%s needs %s behind it", row->name, row->argument);
+		if (row->argument && !argument)
+			argument = argv[++i];
 		if (!store(options, row, argument))
 			return error_set(error, "%s: \"%s\" is not a good %s", row->name, argument, row->argument);
 	}

@@ -117,3 +117,20 @@ def test_commands_are_named():
         assert done.stderr.startswith(f"postern: {said}\n\nPostern, "), done.stderr
     done = postern.postern()
     assert (done.returncode, done.stdout) == (64, "") and "usage: postern COMMAND" in done.stderr
+
+
+def test_postern_bench_reads_its_call_likewise():
+    def bench(*words):
+        return subprocess.run([postern.BUILD / "postern-bench", *words], capture_output=True, text=True)
+
+    for words, said in (
+        (("sesion",), 'postern-bench: there is no subcommand "sesion"; did you mean session?\n\nusage: '),
+        (("quixotic",), 'postern-bench: there is no subcommand "quixotic"\n\nusage: '),
+        (("login", "--quixotic"), "postern-bench login: --quixotic: there is no such option\n"),
+        (("login", "--usre=a"), "postern-bench login: --usre: there is no such option; did you mean --user?\n"),
+    ):
+        done = bench(*words)
+        assert (done.returncode, done.stdout) == (64, "") and done.stderr.startswith(said), done.stderr
+    for words in (["--help"], ["session", "--help"], ["sink", "--listen", "x", "-h"]):
+        done = bench(*words)
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: postern-bench ")

@@ -81,6 +81,17 @@ static void defaults_are_safe(void **state)
 	assert_null(options.ca);
 }
 
+static void values_may_stand_in_the_word(void **state)
+{
+	(void)state;
+	struct options options;
+	struct error error;
+	assert_true(parse(&options, COMMAND_SESSION, "--to=a:1 --user=a --password=b=c --count=5", &error));
+	assert_string_equal(options.to, "a:1");
+	assert_string_equal(options.password, "b=c");
+	assert_int_equal(options.count, 5);
+}
+
 static void times_have_units(void **state)
 {
 	(void)state;
@@ -111,8 +122,13 @@ static void wrong_lines_are_refused(void **state)
 		const char *said;
 	} cases[] = {
 		{ COMMAND_SESSION, "", "--to" },
-		{ COMMAND_SESSION, "--to", "--to" },
-		{ COMMAND_SESSION, "--to a:1 --colour", "--colour" },
+		{ COMMAND_SESSION, "--to", "--to needs HOST:PORT behind it" },
+		{ COMMAND_SESSION, "--to a:1 --colour", "--colour: there is no such option" },
+		{ COMMAND_SESSION, "--to a:1 --conections 1", "there is no such option; did you mean --connections?" },
+		{ COMMAND_SESSION, "a:1", "a:1: there is no such option" },
+		{ COMMAND_SESSION, "--to=a:1 --resume=yes", "--resume takes no value" },
+		{ COMMAND_SESSION, "--to=", "--to: \"\" is not a good HOST:PORT" },
+		{ COMMAND_SESSION, "--to=a:1 --connections=0", "--connections: \"0\" is not a good N" },
 		{ COMMAND_SESSION, "--to a:1 --connections 0", "--connections" },
 		{ COMMAND_SESSION, "--to a:1 --connections 1x", "--connections" },
 		{ COMMAND_SESSION, "--to a:1 --connections -1", "--connections" },
@@ -131,7 +147,7 @@ static void wrong_lines_are_refused(void **state)
 		{ COMMAND_SESSION, "--to a:1 --connections 2 --workers 3", "--workers" },
 		{ COMMAND_STREAM, "--to a:1 --pipeline 0", "--pipeline" },
 		{ COMMAND_LOGIN, "--to a:1", "--user" },
-		{ COMMAND_LOGIN, "--to a:1 --user a --password b --size 5", "--size" },
+		{ COMMAND_LOGIN, "--to a:1 --user a --password b --size 5", "--size is for other subcommands" },
 		{ COMMAND_IDLE, "--to a:1 --rate 5", "--rate" },
 		{ COMMAND_SINK, "", "--listen" },
 		{ COMMAND_SINK, "--tls-listen 127.0.0.1:1", "--certificate" },
@@ -218,7 +234,7 @@ int main(void)
 		cmocka_unit_test(a_whole_line_is_understood), cmocka_unit_test(defaults_are_safe),
 		cmocka_unit_test(times_have_units),           cmocka_unit_test(wrong_lines_are_refused),
 		cmocka_unit_test(logins_come_from_a_file),    cmocka_unit_test(messages_have_the_size_asked_for),
-		cmocka_unit_test(recipients_are_numbered),
+		cmocka_unit_test(recipients_are_numbered),    cmocka_unit_test(values_may_stand_in_the_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
