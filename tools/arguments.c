@@ -328,6 +328,7 @@ int arguments_run(const struct argument_table *table, int argc, char **argv, voi
 {
 	struct reading reading = { .table = table, .request = request, .words = argv + (argc > 0) };
 	struct error error = { "" };
+	ASSERT(table->action_count <= 32 && table->option_count <= 64); /* bits */
 	if (!read_all(&reading, &error)) {
 		fprintf(stderr, "postern %s: %s\n", table->command, error.text);
 		if (reading.action)

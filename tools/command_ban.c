@@ -13,6 +13,7 @@ struct ban_request {
 	const char *file, *login, *period, *reason;
 	bool json;
 	struct argument_list operands;
+	const struct config *config;
 };
 
 /* --- printing --- */
@@ -52,11 +53,13 @@ static void print_ban(const json_t *ban, bool json)
 
 /* --- actions --- */
 
-static int list(const struct ban_request *request, const struct config *config)
+static int list(void *context)
 {
+	const struct ban_request *request = context;
 	json_int_t from = 0;
 	for (bool more = true; more;) {
-		json_t *answer = ask_workers(config, "ban", json_pack("{s:s, s:I}", "order", "bans", "from", from));
+		json_t *answer =
+			ask_workers(request->config, "ban", json_pack("{s:s, s:I}", "order", "bans", "from", from));
 		json_t *bans = json_object_get(answer, "bans"), *next = json_object_get(answer, "next"), *ban;
 		size_t i;
 		if (!answer)
@@ -89,9 +92,9 @@ static json_t *order_of(const struct ban_request *request, const char *order)
 	return asked;
 }
 
-static int change(const struct ban_request *request, const struct config *config, json_t *asked, const char *done)
+static int change(const struct ban_request *request, json_t *asked, const char *done)
 {
-	json_t *answer = ask_workers(config, "ban", asked);
+	json_t *answer = ask_workers(request->config, "ban", asked);
 	if (answer && request->json)
 		print_ban(answer, true);
 	else if (answer)
@@ -122,59 +125,47 @@ static bool set_reason(const struct ban_request *request, json_t *asked)
 	return false;
 }
 
-static int add(const struct ban_request *request, const struct config *config)
+static int add(void *context)
 {
+	const struct ban_request *request = context;
 	json_t *asked = order_of(request, "ban");
 	if (asked && set_period(request, asked) && set_reason(request, asked))
-		return change(request, config, asked, "banned");
+		return change(request, asked, "banned");
 	json_decref(asked);
 	return EXIT_USAGE;
 }
 
-static int take_back(const struct ban_request *request, const struct config *config)
+static int take_back(void *context)
 {
+	const struct ban_request *request = context;
 	json_t *asked = order_of(request, "unban");
-	return asked ? change(request, config, asked, "no longer banned") : EXIT_USAGE;
+	return asked ? change(request, asked, "no longer banned") : EXIT_USAGE;
 }
 
 /* --- the call --- */
 
-static int with_config(const struct ban_request *request,
-		       int (*run)(const struct ban_request *request, const struct config *config))
+static int with_config(void *context, int (*run)(void *request))
 {
+	struct ban_request *request = context;
 	struct config *config = command_load_config(request->file);
 	if (!config)
 		return EXIT_ENVIRONMENT;
-	int status = run(request, config);
+	request->config = config;
+	int status = run(request);
 	config_free(config);
 	return status;
-}
-
-static int run_list(void *request)
-{
-	return with_config(request, list);
-}
-
-static int run_add(void *request)
-{
-	return with_config(request, add);
-}
-
-static int run_remove(void *request)
-{
-	return with_config(request, take_back);
 }
 
 enum { LIST = 1, ADD = 2, REMOVE = 4 };
 
 static const struct argument_action actions[] = {
-	{ "list", OPERANDS_NONE, NULL, run_list,
+	{ "list", OPERANDS_NONE, NULL, list,
 	  "one line a ban: network, since, until, tries that it has refused, from which\n"
 	  "login, what has led to it" },
-	{ "add", OPERANDS_ONE, "PREFIX", run_add,
+	{ "add", OPERANDS_ONE, "PREFIX", add,
 	  "nobody signs in from that address or prefix, but for what the configuration\n"
 	  "exempts" },
-	{ "remove", OPERANDS_ONE, "PREFIX", run_remove, "ends a ban, and forgets the failures that led to it" },
+	{ "remove", OPERANDS_ONE, "PREFIX", take_back, "ends a ban, and forgets the failures that led to it" },
 };
 
 #define FIELD_OF(kind, member) kind, offsetof(struct ban_request, member)
@@ -196,6 +187,7 @@ static const struct argument_table table = {
 	.options = options,
 	.option_count = sizeof options / sizeof *options,
 	.operands = offsetof(struct ban_request, operands),
+	.around = with_config,
 	.before = "Shows and changes who may not sign in for now; see guard { ... } in postern.conf(5).",
 	.after = "All workers of the running server obey at once, and bans outlast a restart. Connections are not\n"
 		 "refused: connect { deny } does that.\n"

@@ -23,6 +23,7 @@ struct request {
 	unsigned tls_bits;
 	bool json;
 	struct argument_list id;
+	const struct config *config;
 };
 
 /* --- a client --- */
@@ -129,8 +130,10 @@ static void judge_ownership(const struct request *request, const struct config *
 	steps->count = POLICY_SENDER + 1;
 }
 
-static int explain_case(const struct request *request, const struct config *config)
+static int explain_case(void *context)
 {
+	const struct request *request = context;
+	const struct config *config = request->config;
 	struct policy policy;
 	struct policy_case asked = { 0 };
 	struct policy_steps steps;
@@ -152,8 +155,9 @@ static int explain_case(const struct request *request, const struct config *conf
 
 /* --- a refusal --- */
 
-static int explain_refusal(const struct request *request, const struct config *config)
+static int explain_refusal(void *context)
 {
+	const struct request *request = context;
 	const char *text = request->id.items[0];
 	uint64_t id;
 	struct refusal refusal;
@@ -162,7 +166,7 @@ static int explain_refusal(const struct request *request, const struct config *c
 		fprintf(stderr, "postern explain: \"%s\" is not the id of a refusal\n", text);
 		return EXIT_USAGE;
 	}
-	char *lanes = command_data_path(config, "lanes");
+	char *lanes = command_data_path(request->config, "lanes");
 	char *lane = lanes ? lanes_directory(lanes, (unsigned)(id >> 56)) : NULL;
 	bool found = lane && refusal_file_find(lane, id, &refusal, &error);
 	if (found)
@@ -176,32 +180,23 @@ static int explain_refusal(const struct request *request, const struct config *c
 
 /* --- the call --- */
 
-static int with_config(const struct request *request,
-		       int (*run)(const struct request *request, const struct config *config))
+static int with_config(void *context, int (*run)(void *request))
 {
+	struct request *request = context;
 	struct config *config = command_load_config(request->file);
 	if (!config)
 		return EXIT_ENVIRONMENT;
-	int status = run(request, config);
+	request->config = config;
+	int status = run(request);
 	config_free(config);
 	return status;
-}
-
-static int run_case(void *request)
-{
-	return with_config(request, explain_case);
-}
-
-static int run_refusal(void *request)
-{
-	return with_config(request, explain_refusal);
 }
 
 enum { CASE = 1, REFUSAL = 2 };
 
 static const struct argument_action actions[] = {
-	{ "", OPERANDS_NONE, NULL, run_case, NULL },
-	{ "", OPERANDS_ONE, "ID", run_refusal, NULL },
+	{ "", OPERANDS_NONE, NULL, explain_case, NULL },
+	{ "", OPERANDS_ONE, "ID", explain_refusal, NULL },
 };
 
 #define FIELD_OF(kind, member) kind, offsetof(struct request, member)
@@ -230,6 +225,7 @@ static const struct argument_table table = {
 	.options = options,
 	.option_count = sizeof options / sizeof *options,
 	.operands = offsetof(struct request, id),
+	.around = with_config,
 	.before =
 		"Tells what the server would say to a client, stage by stage: the verdict, the rule that makes it with "
 		"its file and line, and the reply. With an ID, from a reply or the log: why that client was refused.",
