@@ -174,13 +174,6 @@ enum ntlm_response_kind ntlm_read_response(struct slice nt_response, struct ntlm
 
 /* --- writing --- */
 
-static void append_number(struct buffer *out, uint64_t number, size_t bytes)
-{
-	uint8_t storage[8];
-	store_le(storage, number, bytes);
-	buffer_append(out, slice_of(storage, bytes));
-}
-
 static void append_zeros(struct buffer *out, size_t count)
 {
 	while (count--)
@@ -190,16 +183,16 @@ static void append_zeros(struct buffer *out, size_t count)
 static void append_start(struct buffer *out, uint32_t kind)
 {
 	buffer_append(out, SIGNATURE);
-	append_number(out, kind, 4);
+	buffer_append_le(out, kind, 4);
 }
 
 /* Where its bytes will be is counted along. */
 static void append_field(struct buffer *out, struct slice field, size_t *at)
 {
 	ASSERT(field.size <= UINT16_MAX);
-	append_number(out, field.size, 2);
-	append_number(out, field.size, 2);
-	append_number(out, *at, 4);
+	buffer_append_le(out, field.size, 2);
+	buffer_append_le(out, field.size, 2);
+	buffer_append_le(out, *at, 4);
 	*at += field.size;
 }
 
@@ -209,8 +202,8 @@ bool ntlm_append_pair(struct buffer *out, enum ntlm_pair id, struct slice value)
 		out->overflow = true;
 		return false;
 	}
-	append_number(out, id, 2);
-	append_number(out, value.size, 2);
+	buffer_append_le(out, id, 2);
+	buffer_append_le(out, value.size, 2);
 	return buffer_append(out, value);
 }
 
@@ -225,7 +218,7 @@ bool ntlm_append_name_pair(struct buffer *out, enum ntlm_pair id, struct slice u
 bool ntlm_write_negotiate(struct buffer *out, uint32_t flags)
 {
 	append_start(out, KIND_NEGOTIATE);
-	append_number(out, flags, 4);
+	buffer_append_le(out, flags, 4);
 	append_zeros(out, NEGOTIATE_BYTES - 16);
 	return !out->overflow;
 }
@@ -235,7 +228,7 @@ bool ntlm_write_challenge(struct buffer *out, const struct ntlm_challenge *chall
 	size_t at = NTLM_CHALLENGE_HEADER_BYTES;
 	append_start(out, KIND_CHALLENGE);
 	append_field(out, challenge->target_name, &at);
-	append_number(out, challenge->flags, 4);
+	buffer_append_le(out, challenge->flags, 4);
 	buffer_append(out, slice_of(challenge->challenge, NTLM_CHALLENGE_BYTES));
 	append_zeros(out, 8);
 	append_field(out, challenge->target_info, &at);
@@ -254,7 +247,7 @@ bool ntlm_write_authenticate(struct buffer *out, const struct ntlm_authenticate 
 	append_start(out, KIND_AUTHENTICATE);
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
 		append_field(out, fields[i], &at);
-	append_number(out, authenticate->flags, 4);
+	buffer_append_le(out, authenticate->flags, 4);
 	buffer_append(out, slice_of(version, sizeof version));
 	append_zeros(out, NTLM_MIC_BYTES);
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
@@ -265,8 +258,8 @@ bool ntlm_write_authenticate(struct buffer *out, const struct ntlm_authenticate 
 bool ntlm_write_blob(struct buffer *out, uint64_t time, const uint8_t challenge[NTLM_CHALLENGE_BYTES],
 		     struct slice pairs)
 {
-	append_number(out, 0x0101, 8);
-	append_number(out, time, 8);
+	buffer_append_le(out, 0x0101, 8);
+	buffer_append_le(out, time, 8);
 	buffer_append(out, slice_of(challenge, NTLM_CHALLENGE_BYTES));
 	append_zeros(out, 4);
 	buffer_append(out, pairs);

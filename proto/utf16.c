@@ -53,9 +53,7 @@ static uint32_t decode_utf8(const uint8_t *character, size_t size)
 
 static void append_unit(struct buffer *out, uint32_t unit)
 {
-	uint8_t bytes[2];
-	store_le(bytes, unit, sizeof bytes);
-	buffer_append(out, slice_of(bytes, sizeof bytes));
+	buffer_append_le(out, unit, 2);
 }
 
 static void append_units(struct buffer *out, uint32_t character)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/cursor.h"
+
 bool buffer_append_number(struct buffer *buffer, uint64_t number)
 {
 	uint8_t digits[20];
@@ -14,6 +16,14 @@ bool buffer_append_number(struct buffer *buffer, uint64_t number)
 		number /= 10;
 	} while (number);
 	return buffer_append(buffer, slice_of(digits + at, sizeof digits - at));
+}
+
+bool buffer_append_le(struct buffer *buffer, uint64_t number, size_t bytes)
+{
+	uint8_t storage[sizeof number];
+	ASSERT(bytes <= sizeof storage);
+	store_le(storage, number, bytes);
+	return buffer_append(buffer, slice_of(storage, bytes));
 }
 
 bool buffer_append_format(struct buffer *buffer, const char *format, ...)

@@ -71,6 +71,8 @@ static inline bool buffer_append_byte(struct buffer *buffer, uint8_t byte)
 }
 
 bool buffer_append_number(struct buffer *buffer, uint64_t number);
+/* The low bytes, at most 8, little-endian, as cursor.h reads them. */
+bool buffer_append_le(struct buffer *buffer, uint64_t number, size_t bytes);
 bool buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Drops the first `count` bytes and moves the rest to the front. */

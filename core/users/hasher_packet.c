@@ -2,28 +2,21 @@
 #include "core/base/cursor.h"
 #include "core/users/hasher.h"
 
-static void append_le(struct buffer *packet, uint64_t number, size_t size)
-{
-	uint8_t bytes[8];
-	store_le(bytes, number, size);
-	buffer_append(packet, slice_of(bytes, size));
-}
-
 bool hasher_job_encode(struct buffer *packet, const struct hasher_job *job)
 {
 	ASSERT(job->costs_count <= LIMIT_HASH_COSTS);
 	if (job->hash.size >= LIMIT_HASH_TEXT_BYTES || job->password.size > LIMIT_PASSWORD_BYTES)
 		return false;
-	append_le(packet, job->job, 8);
-	append_le(packet, job->hash.size, 1);
+	buffer_append_le(packet, job->job, 8);
+	buffer_append_le(packet, job->hash.size, 1);
 	buffer_append(packet, job->hash);
-	append_le(packet, job->password.size, 2);
+	buffer_append_le(packet, job->password.size, 2);
 	buffer_append(packet, job->password);
-	append_le(packet, job->costs_count, 1);
+	buffer_append_le(packet, job->costs_count, 1);
 	for (unsigned i = 0; i < job->costs_count; i++) {
-		append_le(packet, job->costs[i].kind, 1);
-		append_le(packet, job->costs[i].memory_kib, 4);
-		append_le(packet, job->costs[i].passes, 4);
+		buffer_append_le(packet, job->costs[i].kind, 1);
+		buffer_append_le(packet, job->costs[i].memory_kib, 4);
+		buffer_append_le(packet, job->costs[i].passes, 4);
 	}
 	return !packet->overflow;
 }

@@ -41,21 +41,14 @@ void users_costs_remove(struct users_costs *costs, const char *hash)
 		*row = costs->rows[--costs->count];
 }
 
-static void append_le(struct buffer *out, uint64_t number, size_t size)
-{
-	uint8_t bytes[8];
-	store_le(bytes, number, size);
-	buffer_append(out, slice_of(bytes, size));
-}
-
 void users_costs_encode(struct buffer *out, const struct users_costs *costs)
 {
-	append_le(out, costs->count, 1);
+	buffer_append_le(out, costs->count, 1);
 	for (unsigned i = 0; i < costs->count; i++) {
-		append_le(out, costs->rows[i].cost.kind, 1);
-		append_le(out, costs->rows[i].cost.memory_kib, 4);
-		append_le(out, costs->rows[i].cost.passes, 4);
-		append_le(out, costs->rows[i].users, 8);
+		buffer_append_le(out, costs->rows[i].cost.kind, 1);
+		buffer_append_le(out, costs->rows[i].cost.memory_kib, 4);
+		buffer_append_le(out, costs->rows[i].cost.passes, 4);
+		buffer_append_le(out, costs->rows[i].users, 8);
 	}
 }
 

@@ -122,12 +122,11 @@ bool users_read_head(const struct users *users, MDB_txn *transaction, uint64_t *
 
 static int write_head(struct users *users)
 {
-	uint8_t storage[HEAD_BYTES], version[8];
+	uint8_t storage[HEAD_BYTES];
 	struct buffer head;
 	buffer_init(&head, storage, sizeof storage);
-	store_le(version, users->last_version, sizeof version);
 	buffer_append_byte(&head, USERS_LAYOUT);
-	buffer_append(&head, slice_of(version, sizeof version));
+	buffer_append_le(&head, users->last_version, 8);
 	users_costs_encode(&head, &users->costs);
 	MDB_val key = users_value_of(USERS_HEAD_KEY), value = users_value_of(buffer_slice(&head));
 	return mdb_put(users->writer, users->table, &key, &value, 0);

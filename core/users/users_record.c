@@ -29,13 +29,6 @@ struct slice users_fold_name(uint8_t storage[LIMIT_LOGIN_NAME_BYTES], struct sli
 	return slice_of(storage, name.size);
 }
 
-static void append_le(struct buffer *buffer, uint64_t number, size_t size)
-{
-	uint8_t bytes[8];
-	store_le(bytes, number, size);
-	buffer_append(buffer, slice_of(bytes, size));
-}
-
 static void append_short(struct buffer *buffer, struct slice bytes)
 {
 	ASSERT(bytes.size <= UINT8_MAX);
@@ -61,7 +54,7 @@ static void append_keys(struct buffer *value, const struct user_record *record)
 {
 	const struct scram_keys *scram = &record->scram;
 	if (scram->iterations > 0) {
-		append_le(value, scram->iterations, 4);
+		buffer_append_le(value, scram->iterations, 4);
 		append_short(value, slice_of(scram->salt, scram->salt_size));
 		buffer_append(value, slice_of(scram->stored_key, sizeof scram->stored_key));
 		buffer_append(value, slice_of(scram->server_key, sizeof scram->server_key));
@@ -75,8 +68,8 @@ bool users_record_encode(struct buffer *value, const struct users_entry *entry)
 	const struct user_record *record = &entry->record;
 	buffer_append_byte(value, layout_of(entry));
 	buffer_append_byte(value, flags_of(record));
-	append_le(value, record->version, 8);
-	append_le(value, (uint64_t)record->changed_unix_us, 8);
+	buffer_append_le(value, record->version, 8);
+	buffer_append_le(value, (uint64_t)record->changed_unix_us, 8);
 	append_short(value, entry->name);
 	append_short(value, slice_from_text(record->hash));
 	append_keys(value, record);
