@@ -95,6 +95,17 @@ void map_finish(struct map *map)
 	*map = (struct map){ 0 };
 }
 
+/* --- hashes --- */
+
+/* FNV-1a. */
+uint64_t map_hash_text(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3u;
+	return map_hash_number(hash);
+}
+
 /* --- nodes --- */
 
 void map_insert(struct map *map, struct map_node *node, uint64_t hash)

@@ -50,4 +50,7 @@ static inline uint64_t map_hash_number(uint64_t number)
 	return number ^ number >> 29;
 }
 
+/* Without a key: for texts that are few at a time. Equal hashes are compared as texts by the caller. */
+uint64_t map_hash_text(const char *text);
+
 #endif

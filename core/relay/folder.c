@@ -8,17 +8,9 @@ enum { FOLDERS_A_SLAB = 16 };
 
 /* --- life --- */
 
-static uint64_t hash_path(const char *path)
-{
-	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a; equal hashes are compared as texts */
-	for (; *path; path++)
-		hash = (hash ^ (uint8_t)*path) * 0x100000001b3u;
-	return map_hash_number(hash);
-}
-
 static struct folder *lookup(const struct folder_cache *cache, const char *path)
 {
-	struct map_node *node = map_find(&cache->by_path, hash_path(path));
+	struct map_node *node = map_find(&cache->by_path, map_hash_text(path));
 	for (; node; node = map_find_next(node)) {
 		struct folder *folder = CONTAINER_OF(node, struct folder, node);
 		if (strcmp(folder->path, path) == 0)
@@ -99,13 +91,13 @@ static void evict(struct folder_cache *cache)
 
 bool folder_is_lasting(const struct folder_cache *cache, const char *path)
 {
-	uint64_t hash = hash_path(path);
+	uint64_t hash = map_hash_text(path);
 	return cache->lasting[hash % LIMIT_LASTING_FOLDERS] == hash;
 }
 
 void folder_note_lasting(struct folder_cache *cache, const char *path)
 {
-	uint64_t hash = hash_path(path);
+	uint64_t hash = map_hash_text(path);
 	cache->lasting[hash % LIMIT_LASTING_FOLDERS] = hash;
 }
 
@@ -184,7 +176,7 @@ static struct folder *create(struct folder_cache *cache, const char *path, size_
 	loop_op_init(&folder->op);
 	list_init(&folder->waiting);
 	list_init(&folder->syncing);
-	map_insert(&cache->by_path, &folder->node, hash_path(path));
+	map_insert(&cache->by_path, &folder->node, map_hash_text(path));
 	list_insert_after(&cache->recent, &folder->link);
 	return folder;
 }

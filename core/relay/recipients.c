@@ -46,18 +46,10 @@ bool recipient_maildir(const struct recipient *recipient, const char *hostname, 
 
 /* --- reading --- */
 
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a; equal hashes are compared as texts */
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * 0x100000001b3u;
-	return map_hash_number(hash);
-}
-
 static struct recipient *first_with_maildir(const struct map *maildirs, const char *path, const char *hostname)
 {
 	char other[LIMIT_MAILDIR_PATH_BYTES];
-	struct map_node *node = map_find(maildirs, hash_text(path));
+	struct map_node *node = map_find(maildirs, map_hash_text(path));
 	for (; node; node = map_find_next(node)) {
 		struct recipient *first = CONTAINER_OF(node, struct recipient, node);
 		if (recipient_maildir(first, hostname, other, sizeof other) && strcmp(path, other) == 0)
@@ -84,7 +76,7 @@ static void join_maildir(struct recipients *recipients, uint32_t index, struct m
 	recipient->first = true;
 	recipient->last = index;
 	if (maildirs)
-		map_insert(maildirs, &recipient->node, hash_text(path));
+		map_insert(maildirs, &recipient->node, map_hash_text(path));
 }
 
 static void place(struct recipients *recipients, uint32_t index, struct map *maildirs,
