@@ -1,7 +1,6 @@
 /* Checking certificates and keys in files; see certificate.h. Making them is in certificate_make.c. */
 #include "crypto/certificate.h"
 
-#include <string.h>
 #include <time.h>
 
 #include <openssl/err.h>
@@ -85,12 +84,8 @@ bool certificate_covers(const char *certificate_file, const char *host_name)
 {
 	struct key_pair pair = { NULL, NULL };
 	bool covers = false;
-	if (key_pair_read_chain(&pair, certificate_file, NULL)) {
-		X509 *leaf = sk_X509_value(pair.chain, 0);
-		covers = host_name_is_address(host_name) ? X509_check_ip_asc(leaf, host_name, 0) == 1
-							 : X509_check_host(leaf, host_name, strlen(host_name),
-									   HOST_NAME_CHECK_FLAGS, NULL) == 1;
-	}
+	if (key_pair_read_chain(&pair, certificate_file, NULL))
+		covers = host_name_is_covered(sk_X509_value(pair.chain, 0), host_name);
 	key_pair_finish(&pair);
 	ERR_clear_error();
 	return covers;

@@ -170,19 +170,13 @@ static void check_lifetime(struct examination *at)
 		     CERTIFICATE_DAYS_MOST);
 }
 
-static bool covers(X509 *leaf, const char *host)
-{
-	return host_name_is_address(host) ? X509_check_ip_asc(leaf, host, 0) == 1
-					  : X509_check_host(leaf, host, strlen(host), HOST_NAME_CHECK_FLAGS, NULL) == 1;
-}
-
 static void check_names(struct examination *at)
 {
 	if (!at->report->names[0])
 		find(at, CERTIFICATE_FAULT, "no-names",
 		     "it has no subject alternative names; clients look at nothing else");
 	for (const char *const *host = at->question->host_names; host && *host; host++)
-		if (!covers(at->leaf, *host))
+		if (!host_name_is_covered(at->leaf, *host))
 			find(at, CERTIFICATE_FAULT, "wrong-name", "it is not for %s, only for: %s", *host,
 			     at->report->names[0] ? at->report->names : "nothing");
 	ERR_clear_error();
