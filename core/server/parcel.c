@@ -1,5 +1,5 @@
 /* Handing descriptors over; see parcel.h. A message holds a part of a parcel: its head, the place of its first descriptor, and as many as
- * the kernel takes at once. */
+ * the kernel takes at once. So a reader that has lost a part knows where the next parcel begins. */
 #include "core/server/parcel.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ struct part {
 	uint64_t generation;
 	uint8_t slots[LIMIT_SERVERS];
 	uint32_t total; /* of the parcel */
-	uint32_t count; /* of this part */
+	uint32_t first; /* of this part; 0: a parcel begins */
+	uint32_t count;
 };
 
 union control {
@@ -29,11 +30,16 @@ union control {
 	char bytes[CMSG_SPACE(PART_FDS * sizeof(int))];
 };
 
+static void close_each(const int *fds, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 static void close_all(struct parcel *parcel)
 {
-	for (uint32_t i = 0; i < parcel->count; i++)
-		if (parcel->fds[i] >= 0)
-			close(parcel->fds[i]);
+	close_each(parcel->fds, parcel->count);
 	free(parcel->fds);
 	*parcel = (struct parcel){ 0 };
 }
@@ -90,6 +96,7 @@ static bool send_part(int socket, const struct parcel *parcel, uint32_t first, u
 		.server = parcel->server,
 		.generation = parcel->generation,
 		.total = parcel->count,
+		.first = first,
 		.count = count,
 	};
 	memcpy(part.slots, parcel->slots, sizeof part.slots);
@@ -133,57 +140,82 @@ static uint32_t take_descriptors(struct msghdr *message, int fds[PART_FDS])
 	return count;
 }
 
+/* Where one has not come to its end, whoever sent it has died over it. */
 static bool begin(struct parcel_reader *reader, const struct part *part)
 {
+	parcel_reader_finish(reader);
+	int *fds = malloc((part->total ? part->total : 1) * sizeof *fds);
+	if (!fds)
+		return false;
 	reader->begun = true;
 	reader->total = part->total;
 	reader->parcel = (struct parcel){
 		.kind = part->kind,
 		.server = part->server,
 		.generation = part->generation,
-		.fds = malloc((part->total ? part->total : 1) * sizeof(int)),
+		.fds = fds,
 	};
 	memcpy(reader->parcel.slots, part->slots, sizeof part->slots);
-	return reader->parcel.fds != NULL;
+	return true;
 }
 
+/* Of one that was broken or given up the rest may still come. */
+static bool belongs(const struct parcel_reader *reader, const struct part *part)
+{
+	return reader->begun && part->first == reader->parcel.count && part->total == reader->total &&
+	       part->generation == reader->parcel.generation && part->kind == reader->parcel.kind;
+}
+
+enum taken { TAKEN, NOT_OURS, CUT_SHORT };
+
 /* The descriptors are the reader's, or closed. */
-static bool add(struct parcel_reader *reader, const struct part *part, const int *fds, uint32_t count)
+static enum taken take_part(struct parcel_reader *reader, const struct part *part, const int *fds, uint32_t count)
 {
 	struct parcel *parcel = &reader->parcel;
-	if ((reader->begun || begin(reader, part)) && count == part->count && part->total == reader->total &&
+	bool ours = part->first == 0 || belongs(reader, part);
+	if (ours && count == part->count && (part->first || begin(reader, part)) &&
 	    count <= reader->total - parcel->count) {
 		memcpy(parcel->fds + parcel->count, fds, count * sizeof *fds);
 		parcel->count += count;
-		return true;
+		return TAKEN;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		close(fds[i]);
-	return false;
+	close_each(fds, count);
+	return ours ? CUT_SHORT : NOT_OURS;
+}
+
+/* Answers its size, as recvmsg(2). */
+static ssize_t receive_part(int socket, struct part *part, int fds[PART_FDS], uint32_t *count)
+{
+	union control control;
+	struct iovec bytes = { part, sizeof *part };
+	struct msghdr message = {
+		.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes,
+	};
+	ssize_t size;
+	do
+		size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (size < 0 && errno == EINTR);
+	*count = size > 0 ? take_descriptors(&message, fds) : 0;
+	return size;
 }
 
 enum parcel_state parcel_receive(int socket, struct parcel_reader *reader, struct parcel *parcel, struct error *error)
 {
 	do {
 		struct part part;
-		union control control;
 		int fds[PART_FDS];
-		struct iovec bytes = { &part, sizeof part };
-		struct msghdr message = {
-			.msg_iov = &bytes,
-			.msg_iovlen = 1,
-			.msg_control = control.bytes,
-			.msg_controllen = sizeof control.bytes,
-		};
-		ssize_t size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-		if (size < 0 && errno == EINTR)
-			continue;
+		uint32_t count;
+		ssize_t size = receive_part(socket, &part, fds, &count);
 		if (size < 0 && errno == EAGAIN)
 			return PARCEL_LATER;
-		if (size == 0)
+		/* Reset: it has closed before it had read all that it was sent. */
+		if (size == 0 || (size < 0 && errno == ECONNRESET))
 			return PARCEL_ENDED;
-		uint32_t count = size > 0 ? take_descriptors(&message, fds) : 0;
-		if (size != sizeof part || !add(reader, &part, fds, count)) {
+		if (size != sizeof part || take_part(reader, &part, fds, count) == CUT_SHORT) {
+			parcel_reader_finish(reader);
 			error_set(
 				error,
 				"what another process hands over is cut short (are descriptors short? see ulimit -n)");

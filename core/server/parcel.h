@@ -40,7 +40,7 @@ char *parcel_text(const struct parcel *parcel, uint32_t place);
 /* The parcel stays the caller's. Waits a few seconds for room, where the peer is slow. False and `error`: it did not arrive. */
 MUST_USE bool parcel_send(int socket, const struct parcel *parcel, struct error *error);
 
-/* A parcel that has come in part. Begins as { 0 }. */
+/* A parcel that has come in part. Begins as { 0 }. Where another begins before its end, it is given up. */
 struct parcel_reader {
 	struct parcel parcel;
 	uint32_t total; /* descriptors that it has in all; meaningful once `begun` */
@@ -51,7 +51,7 @@ enum parcel_state {
 	PARCEL_WHOLE, /* `parcel` is the caller's */
 	PARCEL_LATER, /* the rest has not come yet; a socket that blocks never answers this */
 	PARCEL_ENDED, /* the peer has closed */
-	PARCEL_BROKEN /* `error`; nothing more can be read */
+	PARCEL_BROKEN /* `error`: that one is lost; the next may come whole */
 };
 
 enum parcel_state parcel_receive(int socket, struct parcel_reader *reader, struct parcel *parcel, struct error *error);

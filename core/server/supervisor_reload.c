@@ -153,9 +153,12 @@ void supervisor_take_parcels(struct supervisor *supervisor)
 		parcel_finish(&parcel);
 	}
 	if (state == PARCEL_BROKEN) {
-		parcel_reader_finish(&supervisor->keeper.reader);
 		if (supervisor->reload.state == RELOAD_PACKING)
 			refuse(supervisor, error.text);
+		else
+			log_message(LOG_ERROR, "change-failed",
+				    "%s; changed certificates are not served: order a reload, it reads them again",
+				    error.text);
 	} else if (state == PARCEL_ENDED) {
 		keeper_leave(&supervisor->keeper); /* it is reaped soon */
 	}

@@ -156,40 +156,75 @@ static void a_part_alone_is_kept_and_given_back(void **state)
 	assert_int_equal(lowest_free(), before);
 }
 
-static void what_does_not_fit_is_broken(void **state)
+static void where_the_sender_has_died_over_one_the_next_is_whole(void **state)
 {
 	(void)state;
 	int before = lowest_free();
 	struct parcel_reader reader = { .begun = false };
 	struct error error;
-	struct parcel sent = make(201), got;
+	struct parcel sent = make(401), got;
+	assert_true(parcel_send(ends[0], &sent, &error));
+	int fd = pass_on(2);
+	assert_int_equal(parcel_receive(fd, &reader, &got, &error), PARCEL_ENDED);
+	close(fd);
+	fd = pass_on(1); /* the rest goes elsewhere */
+	close(fd);
+	parcel_finish(&sent);
+	sent = make(1);
+	assert_true(parcel_send(ends[0], &sent, &error));
+	assert_int_equal(parcel_receive(ends[1], &reader, &got, &error), PARCEL_WHOLE);
+	check(&got, 1);
+	parcel_finish(&sent);
+	parcel_finish(&got);
+	assert_int_equal(lowest_free(), before);
+}
+
+static void the_end_of_one_that_is_lost_is_passed_over(void **state)
+{
+	(void)state;
+	int before = lowest_free();
+	struct parcel_reader reader = { .begun = false };
+	struct error error;
+	struct parcel sent = make(401), got;
 	assert_true(parcel_send(ends[0], &sent, &error));
 	parcel_finish(&sent);
 	int fd = pass_on(1);
-	assert_int_equal(parcel_receive(fd, &reader, &got, &error), PARCEL_ENDED);
 	close(fd);
-	sent = make(1);
-	fd = pass_on(1); /* the rest goes elsewhere */
-	close(fd);
+	assert_int_equal(parcel_receive(ends[1], &reader, &got, &error), PARCEL_LATER);
+	assert_false(reader.begun);
+	sent = make(201);
 	assert_true(parcel_send(ends[0], &sent, &error));
+	assert_int_equal(parcel_receive(ends[1], &reader, &got, &error), PARCEL_WHOLE);
+	check(&got, 201);
 	parcel_finish(&sent);
+	parcel_finish(&got);
+	assert_int_equal(lowest_free(), before);
+}
+
+static void what_is_no_part_is_broken(void **state)
+{
+	(void)state;
+	int before = lowest_free();
+	struct parcel_reader reader = { .begun = false };
+	struct error error;
+	struct parcel got;
+	assert_int_equal(send(ends[0], "abc", 3, 0), 3);
 	assert_int_equal(parcel_receive(ends[1], &reader, &got, &error), PARCEL_BROKEN);
 	assert_non_null(strstr(error.text, "cut short"));
 	parcel_reader_finish(&reader);
 	parcel_reader_finish(&reader);
-	assert_int_equal(send(ends[0], "abc", 3, 0), 3);
-	assert_int_equal(parcel_receive(ends[1], &reader, &got, &error), PARCEL_BROKEN);
 	assert_int_equal(lowest_free(), before);
 }
 
-static void where_descriptors_are_short_nothing_is_lost(void **state)
+static void where_descriptors_are_short_none_leaks_and_the_next_is_whole(void **state)
 {
 	(void)state;
 	int before = lowest_free();
 	struct parcel_reader reader = { .begun = false };
 	struct error error;
 	struct rlimit limit;
-	struct parcel sent = make(20), got;
+	struct parcel sent = make(220), got;
+	assert_true(parcel_send(ends[0], &sent, &error));
 	assert_true(parcel_send(ends[0], &sent, &error));
 	parcel_finish(&sent);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -199,7 +234,10 @@ static void where_descriptors_are_short_nothing_is_lost(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(result, PARCEL_BROKEN);
 	assert_non_null(strstr(error.text, "ulimit"));
-	parcel_reader_finish(&reader);
+	assert_int_equal(lowest_free(), before);
+	assert_int_equal(parcel_receive(ends[1], &reader, &got, &error), PARCEL_WHOLE);
+	check(&got, 220);
+	parcel_finish(&got);
 	assert_int_equal(lowest_free(), before);
 }
 
@@ -217,16 +255,35 @@ static void a_peer_that_is_gone_is_told(void **state)
 	ends[1] = dup(ends[0]);
 }
 
+/* The kernel says that as a broken connection. */
+static void a_peer_that_went_without_reading_all_is_gone(void **state)
+{
+	(void)state;
+	struct parcel_reader reader = { .begun = false };
+	struct error error;
+	struct parcel got;
+	assert_int_equal(send(ends[0], "an order", 8, 0), 8);
+	close(ends[1]);
+	assert_int_equal(parcel_receive(ends[0], &reader, &got, &error), PARCEL_ENDED);
+	ends[1] = dup(ends[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(any_number_arrives_whole_and_in_order, make_sockets, close_sockets),
 		cmocka_unit_test_setup_teardown(several_come_one_after_the_other, make_sockets, close_sockets),
 		cmocka_unit_test_setup_teardown(a_part_alone_is_kept_and_given_back, make_sockets, close_sockets),
-		cmocka_unit_test_setup_teardown(what_does_not_fit_is_broken, make_sockets, close_sockets),
-		cmocka_unit_test_setup_teardown(where_descriptors_are_short_nothing_is_lost, make_sockets,
+		cmocka_unit_test_setup_teardown(where_the_sender_has_died_over_one_the_next_is_whole, make_sockets,
 						close_sockets),
+		cmocka_unit_test_setup_teardown(the_end_of_one_that_is_lost_is_passed_over, make_sockets,
+						close_sockets),
+		cmocka_unit_test_setup_teardown(what_is_no_part_is_broken, make_sockets, close_sockets),
+		cmocka_unit_test_setup_teardown(where_descriptors_are_short_none_leaks_and_the_next_is_whole,
+						make_sockets, close_sockets),
 		cmocka_unit_test_setup_teardown(a_peer_that_is_gone_is_told, make_sockets, close_sockets),
+		cmocka_unit_test_setup_teardown(a_peer_that_went_without_reading_all_is_gone, make_sockets,
+						close_sockets),
 	};
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
