@@ -14,19 +14,26 @@ static bool is_told(const struct child *child)
 	return child->kind == CHILD_WORKER && child->pid && child->channel >= 0;
 }
 
-/* A worker that can't be told must not go on with what is no more: it ends, when its sessions have, and is started anew. */
-static void hand_to(const struct child *child, const struct parcel *parcel)
+/* A worker that can't be told must not go on with what is no more: it ends, when its sessions have, and is started anew. Nothing further
+ * is handed to it: if it hangs, the supervisor would wait for it each time. */
+static void give_up(struct child *child, const struct error *error)
+{
+	log_message(LOG_ERROR, "change-failed", "worker %u: %s; it is ended, and started anew with the change",
+		    child->number, error->text);
+	kill(child->pid, SIGTERM);
+	close(child->channel);
+	child->channel = -1;
+}
+
+static void hand_to(struct child *child, const struct parcel *parcel)
 {
 	struct error error;
-	if (parcel_send(child->channel, parcel, &error))
-		return;
-	log_message(LOG_ERROR, "change-failed", "worker %u: %s; it is ended, and started anew with the change",
-		    child->number, error.text);
-	kill(child->pid, SIGTERM);
+	if (!parcel_send(child->channel, parcel, &error))
+		give_up(child, &error);
 }
 
 /* The same to all. */
-static void hand_to_all(const struct supervisor *supervisor, const struct parcel *parcel)
+static void hand_to_all(struct supervisor *supervisor, const struct parcel *parcel)
 {
 	for (size_t i = 0; i < supervisor->child_count; i++)
 		if (is_told(&supervisor->children[i]))
@@ -89,15 +96,14 @@ static void undo(struct change *change)
 }
 
 /* The sockets that it does not have yet are the last of its parcel. */
-static void hand_config_to(const struct supervisor *supervisor, const struct child *child, const struct change *change,
+static void hand_config_to(const struct supervisor *supervisor, struct child *child, const struct change *change,
 			   const struct parcel *from)
 {
 	struct parcel parcel;
 	struct error error;
 	const struct config *config = change->served.config;
 	if (!served_pack(&change->served, from, change->new_ones, &parcel, &error)) {
-		log_message(LOG_ERROR, "change-failed", "worker %u: %s; it is ended", child->number, error.text);
-		kill(child->pid, SIGTERM);
+		give_up(child, &error);
 		return;
 	}
 	const int *own = change->listening.fds + change->listening.each * child->number;
