@@ -162,6 +162,8 @@ static bool open_control(struct supervisor *supervisor, struct error *error)
 bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 {
 	const struct config *config = supervisor->served.config;
+	/* Who started us may have ignored it, and then nobody would be told that a child has died. */
+	signal(SIGCHLD, SIG_DFL);
 	raise_limits();
 	return run_as_find(config, &supervisor->run_as, error) &&
 	       data_folder_prepare(config, &supervisor->run_as, error) && init_servers(supervisor, error) &&
