@@ -49,14 +49,15 @@ static void end(struct connection *connection)
 
 /* --- life --- */
 
-/* Is somebody there? What is left of a server that was killed refuses. */
+/* Is somebody there, if only with a full queue? What is left of a server that was killed refuses. */
 static bool answers(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool connected = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+	bool there =
+		fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
 	if (fd >= 0)
 		close(fd);
-	return connected;
+	return there;
 }
 
 /* Never for a moment may others connect. */

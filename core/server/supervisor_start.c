@@ -159,6 +159,7 @@ static bool open_control(struct supervisor *supervisor, struct error *error)
 	return supervisor->control != NULL;
 }
 
+/* The control socket before what another server in the same folder may be using: its being there tells of that one. */
 bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 {
 	const struct config *config = supervisor->served.config;
@@ -168,9 +169,9 @@ bool supervisor_prepare(struct supervisor *supervisor, struct error *error)
 	return run_as_find(config, &supervisor->run_as, error) &&
 	       data_folder_prepare(config, &supervisor->run_as, error) && init_servers(supervisor, error) &&
 	       open_sockets(supervisor, error) && run_as_become(config, &supervisor->run_as, error) &&
-	       make_user_database(config, error) && supervisor_open_quotas(supervisor, config, error) &&
-	       open_guard(supervisor, error) && open_control(supervisor, error) && init_signals(supervisor, error) &&
-	       init_children(supervisor, error);
+	       open_control(supervisor, error) && make_user_database(config, error) &&
+	       supervisor_open_quotas(supervisor, config, error) && open_guard(supervisor, error) &&
+	       init_signals(supervisor, error) && init_children(supervisor, error);
 }
 
 void supervisor_finish(struct supervisor *supervisor)

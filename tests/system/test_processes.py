@@ -41,6 +41,34 @@ def second_start(server):
     return done.stderr
 
 
+def test_a_second_server_touches_nothing_of_the_first(make_server):
+    server = make_server(server="quota { messages_per_hour = 100 }").start()
+    quotas = server.folder / "data" / "quotas"
+    with open(quotas, "r+b", buffering=0) as file:
+        os.pwrite(file.fileno(), struct.pack("=I", 1), FIRST_LOCK)  # worker 0 is just counting
+        assert f"a server runs in {server.folder}/data already" in second_start(server)
+        assert os.pread(file.fileno(), 4, FIRST_LOCK) == struct.pack("=I", 1)
+        os.pwrite(file.fileno(), bytes(4), FIRST_LOCK)
+    assert reload(server) == 2  # its control socket is still there
+
+
+def test_a_server_that_is_too_busy_to_answer_is_there(make_server):
+    server = make_server().start()
+    os.kill(server.process.pid, signal.SIGSTOP)
+    waiting = []
+    try:
+        with pytest.raises(BlockingIOError):
+            for _ in range(1000):
+                waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+                waiting[-1].connect(str(server.folder / "data" / "control"))
+        assert "a server runs in" in second_start(server)
+    finally:
+        for each in waiting:
+            each.close()
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert reload(server) == 2
+
+
 def test_whoever_starts_it_may_ignore_the_death_of_children(make_server):
     server = make_server()
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
