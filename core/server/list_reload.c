@@ -53,14 +53,25 @@ void list_watches_doubt(struct list_watches *watches, time_t since)
 	}
 }
 
+static void close_made(struct list_watch *watch)
+{
+	if (watch->made_fd >= 0)
+		close(watch->made_fd);
+	watch->made_fd = -1;
+}
+
 static void stop_making(struct list_watch *watch)
 {
 	if (watch->maker)
 		kill(watch->maker, SIGKILL);
-	if (watch->made_fd >= 0)
-		close(watch->made_fd);
 	watch->maker = 0;
-	watch->made_fd = -1;
+	close_made(watch);
+}
+
+void list_watches_leave(struct list_watches *watches)
+{
+	for (size_t i = 0; i < watches->count; i++)
+		close_made(&watches->servers[i]);
 }
 
 void list_watches_finish(struct list_watches *watches)

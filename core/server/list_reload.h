@@ -39,6 +39,9 @@ void list_watches_doubt(struct list_watches *watches, time_t since);
 /* Makers are stopped; what they have made counts no more. */
 void list_watches_finish(struct list_watches *watches);
 
+/* In a child of the supervisor: only descriptors, what is being made is not to live as long as the child. */
+void list_watches_leave(struct list_watches *watches);
+
 /* Looks where it is time for that, and starts what is to be done. Answers how long to wait for the next look, or -1. */
 int list_watches_look(struct list_watches *watches, const struct server_block *blocks, uint64_t now_ms);
 

@@ -30,6 +30,7 @@ static void leave_supervisor(struct supervisor *supervisor)
 	close(supervisor->signals);
 	close(supervisor->ready_pipe[0]);
 	keeper_leave(&supervisor->keeper);
+	list_watches_leave(&supervisor->lists);
 	supervisor_control_leave(supervisor->control);
 	for (size_t i = 0; i < supervisor->child_count; i++)
 		if (supervisor->children[i].channel >= 0)
@@ -61,6 +62,8 @@ static void run_hasher(struct supervisor *supervisor, unsigned number)
 		close(supervisor->hasher_fds[i][0]);
 	}
 	close_sockets(&supervisor->listening, supervisor->served.config->workers, NULL);
+	/* Keys, rules and tables of clients are no business of its, and would be there as long as it lives, whatever is served. */
+	served_finish(&supervisor->served);
 	_exit(hasher_run(fds, supervisor->lanes, &supervisor->states->log_level));
 }
 

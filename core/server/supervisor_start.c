@@ -30,13 +30,14 @@ static bool derive_salt_secret(struct supervisor *supervisor, const uint8_t secr
 	return true;
 }
 
-/* The keeper first: it has nothing open that the server may close, and misses no change of a file. */
+/* The keeper first: it has nothing open that the server may close, no secret of the server's, and misses no change of a file. */
 static bool init_servers(struct supervisor *supervisor, struct error *error)
 {
 	uint8_t secret[TLS_TICKET_SECRET_BYTES];
 	struct config *config = supervisor->served.config;
-	if (!data_folder_ticket_secret(config, &supervisor->run_as, secret, error) ||
-	    !keeper_start(&supervisor->keeper, config, error) || !list_watches_begin(&supervisor->lists, config, error))
+	if (!keeper_start(&supervisor->keeper, config, error) ||
+	    !list_watches_begin(&supervisor->lists, config, error) ||
+	    !data_folder_ticket_secret(config, &supervisor->run_as, secret, error))
 		return false;
 	supervisor->states = server_states_create(error);
 	if (supervisor->states)

@@ -80,3 +80,29 @@ def test_whoever_starts_it_may_ignore_the_death_of_children(make_server):
     os.kill(first, signal.SIGKILL)
     server.await_log(" died ")
     postern.wait_until(lambda: workers(server) not in ([], [first]), 10, "it is replaced")
+
+
+def test_a_hasher_has_nothing_of_what_is_served(make_server):
+    server = make_server(server="connect { per_address = 50 }").start()
+    assert any("postern-clients" in each for pid in workers(server) for each in maps(pid).splitlines())
+    for pid in hashers(server):
+        assert "postern-clients" not in maps(pid)
+        assert not [each for each in descriptors(pid) if "postern-clients" in each]
+
+
+def test_a_worker_keeps_no_list_that_is_being_made(make_server):
+    server = make_server(server='connect { lists = { "deny:blocked.txt" } }')
+    blocked = server.folder / "blocked.txt"
+    blocked.write_text("127.0.0.2\n")
+    server.start()
+    before = set(server.all_children())
+    blocked.write_text("".join(f"10.{i >> 8 & 255}.{i & 255}.{i >> 16}\n" for i in range(300000)))
+    (maker,) = postern.wait_until(lambda: set(server.all_children()) - before, 10, "the list is being made")
+    os.kill(maker, signal.SIGSTOP)
+    (first,) = workers(server)
+    os.kill(first, signal.SIGKILL)
+    postern.wait_until(lambda: workers(server) not in ([], [first]), 10, "the worker is replaced")
+    (second,) = workers(server)
+    assert not [each for each in descriptors(second) if "postern-lists" in each]
+    os.kill(maker, signal.SIGCONT)
+    server.await_log("changed lists are in force")
