@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/durable_file.h"
 #include "crypto/secret.h"
 
 bool run_as_find(const struct config *config, struct run_as *run_as, struct error *error)
@@ -124,20 +125,14 @@ unsigned data_folder_lanes(const struct config *config)
 	return lanes;
 }
 
+/* After a crash it is there whole, or not at all: half a one would keep the server from starting, and with another one the salts
+ * change by which those who are not there look like users. */
 static bool make_secret(const char *path, const struct run_as *run_as, uint8_t *secret, struct error *error)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_set_errno(error, errno, "can't make %s", path);
+	const struct durable_file_owner owner = { run_as->uid, run_as->gid };
 	secret_random(secret, TLS_TICKET_SECRET_BYTES);
-	bool written = write(fd, secret, TLS_TICKET_SECRET_BYTES) == TLS_TICKET_SECRET_BYTES &&
-		       (!run_as->change || fchown(fd, run_as->uid, run_as->gid) == 0) && fsync(fd) == 0;
-	int code = errno;
-	close(fd);
-	if (written)
-		return true;
-	unlink(path);
-	return error_set_errno(error, code, "can't write %s", path);
+	return durable_file_write_for(path, 0600, slice_of(secret, TLS_TICKET_SECRET_BYTES), DURABLE_FILE_KEEP,
+				      run_as->change ? &owner : NULL, error);
 }
 
 static bool read_secret(int fd, const char *path, uint8_t *secret, struct error *error)
