@@ -173,7 +173,11 @@ static uint64_t interval_of(const struct client_rate *rate)
 /* Is a connection too early? Else it moves the time when the next one is due. */
 static bool is_too_fast(uint64_t *due_ns, const struct client_rate *rate, uint64_t now_ns)
 {
-	uint64_t interval = interval_of(rate), from = *due_ns > now_ns ? *due_ns : now_ns;
+	uint64_t interval = interval_of(rate), most = now_ns + interval * rate->count;
+	/* What lies further ahead is of a slower rate that was in force before: nobody waits for that. */
+	if (*due_ns > most)
+		*due_ns = most;
+	uint64_t from = *due_ns > now_ns ? *due_ns : now_ns;
 	if (from - now_ns > interval * (rate->count - 1))
 		return true;
 	*due_ns = from + interval;

@@ -131,6 +131,26 @@ static void so_many_come_at_once_and_then_evenly(void **state)
 	end();
 }
 
+/* A table goes on when the configuration changes. */
+static void who_was_too_fast_for_a_slower_rate_waits_for_the_new_one(void **state)
+{
+	(void)state;
+	struct client_limits slow = { .rate = { 1, 60 * MINUTE_NS } }, fast = { .rate = { 30, MINUTE_NS } };
+	uint64_t now = 1000 * MINUTE_NS;
+	begin(1000);
+	assert_int_equal(open_at(0, "192.0.2.1", &slow, now), CLIENT_ADMITTED);
+	assert_int_equal(open_at(0, "192.0.2.1", &slow, now + 1), CLIENT_TOO_FAST);
+	assert_int_equal(open_at(0, "192.0.2.1", &fast, now + 1), CLIENT_TOO_FAST);
+	assert_int_equal(open_at(0, "192.0.2.1", &fast, now + 2ull * SECOND_NS), CLIENT_TOO_FAST);
+	assert_int_equal(open_at(1, "192.0.2.1", &fast, now + 2ull * SECOND_NS + 1), CLIENT_ADMITTED);
+	assert_int_equal(open_at(1, "192.0.2.1", &fast, now + 2ull * SECOND_NS + 1), CLIENT_TOO_FAST);
+	now += MINUTE_NS + 2ull * SECOND_NS + 1;
+	for (uint32_t i = 0; i < 30; i++)
+		assert_int_equal(open_at(i % WORKERS, "192.0.2.1", &fast, now), CLIENT_ADMITTED);
+	assert_int_equal(open_at(0, "192.0.2.1", &fast, now), CLIENT_TOO_FAST);
+	end();
+}
+
 static void another_address_of_the_same_64_bits_is_as_fast(void **state)
 {
 	(void)state;
@@ -419,6 +439,7 @@ int main(void)
 		cmocka_unit_test(connections_of_an_address_are_the_sum_over_workers),
 		cmocka_unit_test(networks_are_24_and_64_bits),
 		cmocka_unit_test(so_many_come_at_once_and_then_evenly),
+		cmocka_unit_test(who_was_too_fast_for_a_slower_rate_waits_for_the_new_one),
 		cmocka_unit_test(another_address_of_the_same_64_bits_is_as_fast),
 		cmocka_unit_test(who_is_refused_for_the_network_may_come_as_often),
 		cmocka_unit_test(nothing_is_counted_without_a_limit_or_an_address),
