@@ -44,7 +44,7 @@ static const char *parse_add(json_t *object, struct control_ban *request)
 	if (json_unpack(object, "{s:s, s:s, s?s, s?s, s?I !}", "order", &order, "prefix", &prefix, "login", &login,
 			"reason", &reason, "for_s", &for_s) != 0)
 		return not_a_request;
-	request->for_ms = for_s < 0 ? UINT64_MAX : (uint64_t)for_s * 1000;
+	request->for_ms = for_s < 0 || for_s > INT64_MAX / 1000 ? UINT64_MAX : (uint64_t)for_s * 1000;
 	if (!slice_to_text(slice_from_text(reason), request->ban.reason, sizeof request->ban.reason))
 		return "the reason is too long";
 	return parse_whom(prefix, login, &request->ban);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include "core/base/log.h"
 #include "core/server/control.h"
+#include "crypto/secret.h"
 #include "tests/unit/relay/files.h"
 #include "tests/unit/relay/lane.h"
 
@@ -31,7 +33,8 @@ static struct config_server blocks[] = {
 };
 static const struct config config = { .servers = blocks, .server_count = 2, .fingerprint = 0x12ab };
 static struct server_states states;
-static const struct control_servers servers = { .config = &config, .states = &states };
+static struct guard guard;
+static const struct control_servers servers = { .config = &config, .states = &states, .guard = &guard };
 
 struct fixture {
 	struct lane lane;
@@ -223,6 +226,24 @@ static void servers_are_paused_and_listed(void **state)
 	close(fd);
 }
 
+static void a_ban_for_longer_than_can_be_counted_is_for_ever(void **state)
+{
+	struct lane *lane = &((struct fixture *)*state)->lane;
+	static const struct guard_settings settings = { .ban_ms = 1 };
+	char line[LINE_BYTES];
+	void *memory = mmap(NULL, guard_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(memory != MAP_FAILED && secret_setup() && guard_open(&guard, memory, &settings));
+	int fd = connect_client(lane);
+	/* In ms it is 384 more than 64 bits hold. */
+	say(fd, "{\"order\":\"ban\",\"prefix\":\"192.0.2.1\",\"for_s\":18446744073709552}\n");
+	hear(lane, fd, line);
+	assert_non_null(strstr(line, "\"network\":\"192.0.2.1\""));
+	assert_non_null(strstr(line, "\"until\":null"));
+	close(fd);
+	munmap(memory, guard_bytes());
+	guard = (struct guard){ .memory = NULL };
+}
+
 static void requests_come_in_pieces_and_together(void **state)
 {
 	struct fixture *fixture = *state;
@@ -337,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(orders_are_answered_when_they_are_done, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_request_is_refused_and_closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(servers_are_paused_and_listed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_ban_for_longer_than_can_be_counted_is_for_ever, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(requests_come_in_pieces_and_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_are_few_and_wait_for_each_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_client_that_goes_away_harms_nobody, set_up, tear_down),
