@@ -105,6 +105,7 @@ struct opening {
 	struct tls_contents *contents;
 	int fd;
 	off_t at;
+	struct error *error;
 };
 
 static bool count_file(void *context, const char *path)
@@ -124,13 +125,13 @@ static bool open_copy(void *context, const char *path)
 	copy->path = path;
 	copy->fd = memfd_create("postern-tls", MFD_CLOEXEC);
 	if (copy->fd < 0)
-		return false;
+		return error_set_errno(opening->error, errno, "no copy of %s can be made", path);
 	contents->count++;
 	snprintf(copy->place, sizeof copy->place, "/proc/self/fd/%d", copy->fd);
-	if (pread(opening->fd, &size, sizeof size, opening->at) != sizeof size)
-		return false;
+	bool has_size = pread(opening->fd, &size, sizeof size, opening->at) == sizeof size;
 	opening->at += (off_t)sizeof size;
-	return copy_bytes(opening->fd, &opening->at, copy->fd, size);
+	return (has_size && copy_bytes(opening->fd, &opening->at, copy->fd, size)) ||
+	       error_set(opening->error, "the copy of %s is cut short", path);
 }
 
 bool tls_contents_open(struct tls_contents *contents, const struct config *config, int fd, struct error *error)
@@ -138,9 +139,10 @@ bool tls_contents_open(struct tls_contents *contents, const struct config *confi
 	*contents = (struct tls_contents){ .copies = NULL };
 	(void)tls_contents_each_file(config, count_file, &contents->room);
 	contents->copies = calloc(contents->room ? contents->room : 1, sizeof *contents->copies);
-	struct opening opening = { contents, fd, 0 };
-	return (contents->copies && tls_contents_each_file(config, open_copy, &opening)) ||
-	       error_set(error, "no memory for copies of certificates");
+	struct opening opening = { contents, fd, 0, error };
+	if (!contents->copies)
+		return error_set(error, "no memory for copies of certificates");
+	return tls_contents_each_file(config, open_copy, &opening);
 }
 
 void tls_contents_close(struct tls_contents *contents)
@@ -155,7 +157,8 @@ const char *tls_contents_find(void *contents, const char *path)
 {
 	const struct tls_contents *opened = contents;
 	size_t at = 0;
-	while (strcmp(opened->copies[at].path, path) != 0)
+	while (at < opened->count && strcmp(opened->copies[at].path, path) != 0)
 		at++;
+	ASSERT(at < opened->count);
 	return opened->copies[at].place;
 }

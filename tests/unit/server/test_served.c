@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,9 +193,19 @@ static void files_of_tls_come_as_they_were(void **state)
 		check_contents(&contents, &config->servers[1].certificates[0], "");
 		tls_contents_close(&contents);
 	}
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	struct rlimit low = { (rlim_t)fd + 2, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	bool opened = tls_contents_open(&contents, config, fd, &error);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	tls_contents_close(&contents);
+	assert_false(opened);
+	assert_non_null(strstr(error.text, "a.key can be made: Too many open files"));
 	assert_int_equal(ftruncate(fd, 30), 0);
 	assert_false(tls_contents_open(&contents, config, fd, &error));
 	tls_contents_close(&contents);
+	assert_non_null(strstr(error.text, "cut short"));
 	close(fd);
 	config_free(config);
 }
