@@ -171,7 +171,7 @@ bool refusal_file_find(const char *lane_directory, uint64_t id, struct refusal *
 	if (got != (ssize_t)sizeof *refusal || refusal->id != id || id == 0)
 		return error_set(error,
 				 "no refusal has this id, or it is too long ago: each worker keeps its last %d, and of "
-				 "clients whom limits of connections turn away %d a second",
+				 "clients who are turned away as they come %d a second",
 				 LIMIT_REFUSALS, LIMIT_REFUSALS_AT_THE_DOOR);
 	if (!is_sound(refusal))
 		return error_set(error, "%s: its records are not of this version of postern", path);

@@ -110,8 +110,12 @@ static void refuse(struct session *session, const struct policy_facts *facts, co
 		context.recipient = path;
 	}
 	refusal_fill(&refusal, &session->server->policy, facts, verdict, &context);
-	refusal_file_add(session->worker->refusal_file, &refusal);
-	spool_id_format(refusal.id, id);
+	if (verdict->stage != POLICY_CONNECTION || session_may_keep_refusal(session->worker)) {
+		refusal_file_add(session->worker->refusal_file, &refusal);
+		spool_id_format(refusal.id, id);
+	} else {
+		(void)session_pass_refusal(session, id);
+	}
 	log_refusal(session, &refusal, id);
 	refusal_write_detail(detail, (enum smtp_status)verdict->status, context.recipient, id);
 }

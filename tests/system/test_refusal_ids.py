@@ -4,6 +4,7 @@ it was, where that is written, and what was counted."""
 import json
 import re
 import socket
+import time
 
 import pytest
 
@@ -101,6 +102,21 @@ def test_a_crowd_does_not_push_out_others(make_server):
     done = server.run("explain", "0" * 13)
     assert done.returncode != 0 and "100 a second" in done.stderr
     first.socket.close()
+
+
+def test_a_crowd_that_rules_refuse_does_not_push_out_others(make_server):
+    server = make_server(server='connect { deny = { "127.0.0.8" } }').start()
+    file = server.folder / "data" / "lanes" / "0" / "refusals"
+    began = time.monotonic()
+    for _ in range(1000):
+        client, refused = greeting(server, "127.0.0.8")
+        assert refused.code == 554 and id_of(refused)
+        client.socket.close()
+    most = 100 * (int(time.monotonic() - began) + 2)  # of each second that it took a part of
+    server.stop()
+    records = file.read_bytes()
+    kept = sum(records[at : at + 8] != bytes(8) for at in range(0, len(records), 1024))
+    assert 0 < kept <= most < 1000
 
 
 def test_a_paused_server(make_server):
