@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/users/dovecot_parts.h"
+#include "core/users/users.h"
 #include "crypto/secret.h"
-#include "proto/utf8.h"
 
 static void deadline_passed(struct timer *timer);
 
@@ -237,10 +237,7 @@ static const struct {
 /* Whom Dovecot names; false: nobody who could be one here. */
 static bool keep_user(struct dovecot_exchange *exchange, struct slice user)
 {
-	bool fits = user.size > 0 && user.size <= sizeof exchange->user && utf8_is_valid(user);
-	for (size_t i = 0; fits && i < user.size; i++)
-		fits = user.data[i] >= ' ' && user.data[i] != 0x7f;
-	if (!fits)
+	if (!users_foreign_name_is_valid(user))
 		return false;
 	memcpy(exchange->user, user.data, user.size);
 	exchange->user_size = (uint16_t)user.size;

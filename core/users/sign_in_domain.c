@@ -51,7 +51,7 @@ bool sign_in_domain_login(struct buffer *out, const char *login, struct slice us
 		append_lower(out, part);
 		whole = whole && part.size;
 	}
-	return whole && !out->overflow && users_name_is_valid(slice_skip(buffer_slice(out), before));
+	return whole && !out->overflow && users_foreign_name_is_valid(slice_skip(buffer_slice(out), before));
 }
 
 /* --- what the domain says --- */

@@ -65,6 +65,9 @@ void users_close(struct users *users);
 /* 1–254 bytes, no control character, no blank, no ':' ; UTF-8. */
 MUST_USE bool users_name_is_valid(struct slice name);
 
+/* What others may call a user whom they have verified: as above, but with blanks and ':', as directories have them. */
+MUST_USE bool users_foreign_name_is_valid(struct slice name);
+
 /* A microsecond: a read of mapped memory. Why it has failed is in the log. */
 MUST_USE enum users_status users_find(struct users *users, struct slice name, struct user_record *record);
 

@@ -21,6 +21,14 @@ bool users_name_is_valid(struct slice name)
 	return true;
 }
 
+bool users_foreign_name_is_valid(struct slice name)
+{
+	for (size_t i = 0; i < name.size; i++)
+		if (name.data[i] < ' ' || name.data[i] == 0x7f)
+			return false;
+	return name.size > 0 && name.size <= LIMIT_LOGIN_NAME_BYTES && utf8_is_valid(name);
+}
+
 struct slice users_fold_name(uint8_t storage[LIMIT_LOGIN_NAME_BYTES], struct slice name)
 {
 	ASSERT(name.size <= LIMIT_LOGIN_NAME_BYTES);

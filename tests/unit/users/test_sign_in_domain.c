@@ -147,7 +147,12 @@ static void who_the_domain_knows_is_let_in(void **state)
 	assert_true(slice_equal(world->request.login, SLICE_LITERAL("alice@dom")));
 	assert_true(slice_equal(world->request.name, SLICE_LITERAL("Alice")));
 	end(world);
+	assert_int_equal(sign_in(world, "AF DOM\\Alice Smith\n"), SIGN_IN_OK);
+	assert_true(slice_equal(world->request.login, SLICE_LITERAL("alice smith@dom")));
+	end(world);
 	assert_int_equal(sign_in(world, "AF alice\n"), SIGN_IN_WRONG); /* of no domain */
+	end(world);
+	assert_int_equal(sign_in(world, "AF DOM\\al\001ice\n"), SIGN_IN_WRONG);
 	end(world);
 }
 
