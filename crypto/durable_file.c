@@ -21,7 +21,7 @@ static bool write_all(int fd, struct slice bytes)
 	return true;
 }
 
-static bool sync_directory_of(const char *path)
+bool durable_file_sync_name(const char *path)
 {
 	char directory[PATH_MAX];
 	const char *slash = strrchr(path, '/');
@@ -68,7 +68,7 @@ bool durable_file_write_for(const char *path, mode_t mode, struct slice bytes, e
 	if (fd < 0)
 		return error_set_errno(error, errno, "cannot write %s", path);
 	bool done = make_ready(fd, mode, bytes, owner);
-	done = done && publish(temporary, path, existing) && sync_directory_of(path);
+	done = done && publish(temporary, path, existing) && durable_file_sync_name(path);
 	int code = errno;
 	close(fd);
 	if (done)

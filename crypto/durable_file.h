@@ -23,4 +23,7 @@ MUST_USE bool durable_file_write_for(const char *path, mode_t mode, struct slice
 				     enum durable_file_existing existing, const struct durable_file_owner *owner,
 				     struct error *error);
 
+/* Makes a name last: syncs the folder that it is in. False with errno. */
+MUST_USE bool durable_file_sync_name(const char *path);
+
 #endif

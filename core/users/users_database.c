@@ -16,6 +16,7 @@
 #include "core/base/cursor.h"
 #include "core/users/users_costs.h"
 #include "core/users/users_record.h"
+#include "crypto/durable_file.h"
 
 enum { HEAD_BYTES = 1 + 8 + USERS_COSTS_BYTES, FILE_MODE = 0600, FOLDER_MODE = 0700 };
 
@@ -75,6 +76,19 @@ static bool make_folder(const char *directory, struct error *error)
 	int code = errno;
 	become_again(&before);
 	return made || error_set_errno(error, code, "can't make the folder of the user database, %s", directory);
+}
+
+/* A name lasts once the folder that it is in is synced: that of LMDB's file, and that of the database. Also where they were found: who
+ * made them may not have come so far. Where a folder may not be read, nothing was made by us. */
+static bool make_names_last(const char *directory, struct error *error)
+{
+	char file[PATH_MAX];
+	int size = snprintf(file, sizeof file, "%s/data.mdb", directory);
+	if (size < 0 || (size_t)size >= sizeof file)
+		return error_set_errno(error, ENAMETOOLONG, "%s", directory);
+	if (durable_file_sync_name(file) && (durable_file_sync_name(directory) || errno == EACCES))
+		return true;
+	return error_set_errno(error, errno, "can't sync the folder of the user database, %s", directory);
 }
 
 static bool open_environment(struct users *users, const char *directory, bool writable, size_t map_bytes,
@@ -153,7 +167,8 @@ struct users *users_open_with_map(const char *directory, bool writable, size_t m
 		return NULL;
 	}
 	if ((writable && !make_folder(directory, error)) ||
-	    !open_environment(users, directory, writable, map_bytes, error) || !open_table(users, error)) {
+	    !open_environment(users, directory, writable, map_bytes, error) ||
+	    (writable && !make_names_last(directory, error)) || !open_table(users, error)) {
 		users_close(users);
 		return NULL;
 	}
