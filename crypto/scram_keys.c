@@ -16,8 +16,10 @@ _Static_assert((int)SCRAM_SALT_BYTES == 2 * (int)sizeof(uint64_t), "a salt is tw
 
 /* --- HMAC-SHA-256 (RFC 2104) --- */
 
+/* With what is worked in: as good as the key, and wiped with it. */
 struct hmac_key {
-	SHA256_CTX inner, outer;
+	SHA256_CTX inner, outer, work;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
 };
 
 static void start(SHA256_CTX *context, const uint8_t block[SHA256_CBLOCK], uint8_t pad)
@@ -43,17 +45,15 @@ static void hmac_init(struct hmac_key *hmac, struct slice key)
 }
 
 /* Of two pieces; `out` may be one of them. */
-static void hmac_compute(uint8_t out[SCRAM_KEY_BYTES], const struct hmac_key *hmac, struct slice first,
-			 struct slice second)
+static void hmac_compute(uint8_t out[SCRAM_KEY_BYTES], struct hmac_key *hmac, struct slice first, struct slice second)
 {
-	uint8_t inner[SHA256_DIGEST_LENGTH];
-	SHA256_CTX context = hmac->inner;
-	SHA256_Update(&context, first.data, first.size);
-	SHA256_Update(&context, second.data, second.size);
-	SHA256_Final(inner, &context);
-	context = hmac->outer;
-	SHA256_Update(&context, inner, sizeof inner);
-	SHA256_Final(out, &context);
+	hmac->work = hmac->inner;
+	SHA256_Update(&hmac->work, first.data, first.size);
+	SHA256_Update(&hmac->work, second.data, second.size);
+	SHA256_Final(hmac->digest, &hmac->work);
+	hmac->work = hmac->outer;
+	SHA256_Update(&hmac->work, hmac->digest, sizeof hmac->digest);
+	SHA256_Final(out, &hmac->work);
 }
 
 static void hmac_finish(struct hmac_key *hmac)
@@ -143,6 +143,7 @@ bool scram_proof_is_right(const struct scram_keys *keys, struct slice auth_messa
 	SHA256(client_key, sizeof client_key, hash);
 	bool right = secret_equal(slice_of(hash, sizeof hash), slice_of(keys->stored_key, sizeof keys->stored_key));
 	secret_wipe(client_key, sizeof client_key);
+	secret_wipe(hash, sizeof hash);
 	return right;
 }
 
