@@ -140,7 +140,9 @@ enum {
 	LIMIT_PACKING_MS =
 		120000, /* to check a configuration and make its rules: millions from slow disks, on a busy machine */
 	LIMIT_CHANGE_MS = 10000, /* for workers to change over: longer takes only one that is stopped */
-	LIMIT_GENERATIONS = 16,  /* that a worker serves: one in four minutes of an hour, each with rules of 100 MiB */
+	LIMIT_CHANGE_DESCRIPTORS =
+		1024, /* of a worker, that sessions leave for it: files and sockets of the largest configuration */
+	LIMIT_GENERATIONS = 16, /* that a worker serves: one in four minutes of an hour, each with rules of 100 MiB */
 	LIMIT_RETIRED_SESSIONS = 64, /* told so in a turn: there may be 100,000, and others wait meanwhile */
 
 	/* --- connection rules --- */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -239,12 +240,34 @@ static void read_channel(struct worker *worker)
 	worker_drain(worker);
 }
 
+/* Answers how many it was before. */
+static rlim_t allow_descriptors(rlim_t count)
+{
+	struct rlimit files = { 0, 0 };
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return count;
+	rlim_t before = files.rlim_cur;
+	files.rlim_cur = count < files.rlim_max ? count : files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* a soft limit up to the hard one is everybody's to set */
+	return before;
+}
+
+void worker_leave_descriptors(void)
+{
+	enum { SHARE = 8 }; /* where there are few, of them */
+	rlim_t all = allow_descriptors(RLIM_INFINITY), most = all / SHARE;
+	(void)allow_descriptors(all - (most < LIMIT_CHANGE_DESCRIPTORS ? most : LIMIT_CHANGE_DESCRIPTORS));
+}
+
 void worker_take_changes(struct worker *worker)
 {
 	if (!worker->present)
 		return;
-	if (worker->channel.ready)
+	if (worker->channel.ready) {
+		rlim_t before = allow_descriptors(RLIM_INFINITY);
 		read_channel(worker);
+		(void)allow_descriptors(before);
+	}
 	if (worker->retiring)
 		tell_retired(worker);
 	if (list_first(&worker->generations) != &worker->present->link)

@@ -30,6 +30,10 @@ void worker_begin_generation(struct worker *worker, struct generation *generatio
 void worker_open_channel(struct worker *worker, int fd);
 void worker_close_channel(struct worker *worker);
 
+/* Of the process: from now on it gives out fewer descriptors than it may, so that there are some for a change when sessions have used up all
+ * others. */
+void worker_leave_descriptors(void);
+
 /* Between two turns: takes what the supervisor has sent, and ends generations that nobody holds any more. */
 void worker_take_changes(struct worker *worker);
 

@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "core/server/data_folder.h"
+#include "core/server/worker_parts.h"
 #include "crypto/ntlm.h"
 
 struct signal_watch {
@@ -113,6 +114,7 @@ int worker_process_run(const struct worker_process *process)
 	snprintf(name, sizeof name, "worker=%u", process->number);
 	log_set_process(name);
 	prctl(PR_SET_NAME, "postern-worker", 0, 0, 0);
+	worker_leave_descriptors();
 	struct error error = { "" };
 	struct worker *worker = make_worker(process, &error);
 	if (!worker) {

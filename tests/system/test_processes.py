@@ -1,7 +1,9 @@
 """The server's processes: what they have of each other, who started them, and who else uses their folder."""
 
+import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import struct
@@ -10,10 +12,13 @@ import subprocess
 import pytest
 
 import postern
-from test_reload import edit, reload, workers
+from conversation import Conversation
+from test_reload import edit, reload, size, workers
+from test_renewal import issue, wait_until_served
 
-pytestmark = pytest.mark.any_loop("processes, whatever their loops")
+PROCESSES = pytest.mark.any_loop("processes, whatever their loops")
 FIRST_LOCK = 64  # in the file of quotas: behind its head
+DESCRIPTORS = 400  # of a process, at most
 
 
 def descriptors(pid):
@@ -41,6 +46,7 @@ def second_start(server):
     return done.stderr
 
 
+@PROCESSES
 def test_a_second_server_touches_nothing_of_the_first(make_server):
     server = make_server(server="quota { messages_per_hour = 100 }").start()
     quotas = server.folder / "data" / "quotas"
@@ -52,6 +58,7 @@ def test_a_second_server_touches_nothing_of_the_first(make_server):
     assert reload(server) == 2  # its control socket is still there
 
 
+@PROCESSES
 def test_a_server_that_is_too_busy_to_answer_is_there(make_server):
     server = make_server().start()
     os.kill(server.process.pid, signal.SIGSTOP)
@@ -69,6 +76,7 @@ def test_a_server_that_is_too_busy_to_answer_is_there(make_server):
     assert reload(server) == 2
 
 
+@PROCESSES
 def test_whoever_starts_it_may_ignore_the_death_of_children(make_server):
     server = make_server()
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -82,6 +90,7 @@ def test_whoever_starts_it_may_ignore_the_death_of_children(make_server):
     postern.wait_until(lambda: workers(server) not in ([], [first]), 10, "it is replaced")
 
 
+@PROCESSES
 def test_a_hasher_has_nothing_of_what_is_served(make_server):
     server = make_server(server="connect { per_address = 50 }").start()
     assert any("postern-clients" in each for pid in workers(server) for each in maps(pid).splitlines())
@@ -90,6 +99,7 @@ def test_a_hasher_has_nothing_of_what_is_served(make_server):
         assert not [each for each in descriptors(pid) if "postern-clients" in each]
 
 
+@PROCESSES
 def test_a_worker_keeps_no_list_that_is_being_made(make_server):
     server = make_server(server='connect { lists = { "deny:blocked.txt" } }')
     blocked = server.folder / "blocked.txt"
@@ -106,3 +116,30 @@ def test_a_worker_keeps_no_list_that_is_being_made(make_server):
     assert not [each for each in descriptors(second) if "postern-lists" in each]
     os.kill(maker, signal.SIGCONT)
     server.await_log("changed lists are in force")
+
+
+def test_a_worker_whose_descriptors_are_used_up_takes_changes_all_the_same(certificates, tmp_path, monkeypatch, make_server):
+    files = tmp_path / "tls"
+    files.mkdir()
+    shutil.copy(certificates / "ca.pem", files)
+    issue(certificates, files)
+    limited = tmp_path / "postern"
+    limited.write_text(f'#!/bin/sh\nulimit -n {DESCRIPTORS}\nexec {postern.POSTERN} "$@"\n')
+    limited.chmod(0o700)
+    with monkeypatch.context() as patch:
+        patch.setattr(postern, "POSTERN", limited)
+        server = make_server(files, server="limits { message_size = 1M }").start()
+    (worker,) = workers(server)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Conversation(server.starttls)) for _ in range(DESCRIPTORS)]
+        server.await_log("accept-failed")
+        assert clients[0].reply().code == 220
+        renewed = issue(certificates, files)
+        server.await_log("new sessions get the certificates as they are now")
+        edit(server, ("message_size = 1M", "message_size = 2M"))
+        assert reload(server) == 2
+        clients[0].expect("NOOP", 250)
+    wait_until_served(server, renewed)
+    assert size(server.starttls) == 2 * 1024 * 1024
+    assert "change-failed" not in server.log()
+    assert workers(server) == [worker]
