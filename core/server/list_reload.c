@@ -176,6 +176,11 @@ bool list_watches_reap(struct list_watches *watches, pid_t pid, int status, size
 		return false;
 	struct list_watch *watch = &watches->servers[at];
 	bool good = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+	if (WIFSIGNALED(status)) /* else it has said itself what is wrong */
+		log_message(
+			LOG_ERROR, "list-wrong",
+			"the process that read the lists has died: %s; they are read again when one of them changes",
+			strsignal(WTERMSIG(status)));
 	*server = at;
 	*fd = good ? watch->made_fd : -1;
 	if (good)

@@ -99,8 +99,8 @@ def test_a_hasher_has_nothing_of_what_is_served(make_server):
         assert not [each for each in descriptors(pid) if "postern-clients" in each]
 
 
-@PROCESSES
-def test_a_worker_keeps_no_list_that_is_being_made(make_server):
+def with_a_list_being_made(make_server):
+    """The server, and the process that reads the list, which is stopped."""
     server = make_server(server='connect { lists = { "deny:blocked.txt" } }')
     blocked = server.folder / "blocked.txt"
     blocked.write_text("127.0.0.2\n")
@@ -109,6 +109,22 @@ def test_a_worker_keeps_no_list_that_is_being_made(make_server):
     blocked.write_text("".join(f"10.{i >> 8 & 255}.{i & 255}.{i >> 16}\n" for i in range(300000)))
     (maker,) = postern.wait_until(lambda: set(server.all_children()) - before, 10, "the list is being made")
     os.kill(maker, signal.SIGSTOP)
+    return server, maker
+
+
+@PROCESSES
+def test_the_death_of_who_reads_a_list_is_told(make_server):
+    server, maker = with_a_list_being_made(make_server)
+    os.kill(maker, signal.SIGKILL)
+    server.await_log("the process that read the lists has died: Killed", "the lists as they were before stay in force")
+    blocked = server.folder / "blocked.txt"
+    blocked.write_text("127.0.0.3\n")
+    server.await_log("changed lists are in force")
+
+
+@PROCESSES
+def test_a_worker_keeps_no_list_that_is_being_made(make_server):
+    server, maker = with_a_list_being_made(make_server)
     (first,) = workers(server)
     os.kill(first, signal.SIGKILL)
     postern.wait_until(lambda: workers(server) not in ([], [first]), 10, "the worker is replaced")
