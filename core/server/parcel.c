@@ -13,6 +13,7 @@
 enum {
 	PART_FDS = 200, /* of one message; the kernel's limit is 253 */
 	SEND_WAIT_MS = 5000,
+	SEND_STEP_MS = 10,
 };
 
 struct part {
@@ -75,16 +76,20 @@ char *parcel_text(const struct parcel *parcel, uint32_t place)
 
 /* --- sending --- */
 
+/* Full is the socket, or what the kernel lets be on its way: all workers take their parts out of that. */
 static bool send_message(int socket, const struct msghdr *message, struct error *error)
 {
+	int waited_ms = 0;
 	while (sendmsg(socket, message, MSG_NOSIGNAL) < 0) {
-		struct pollfd room = { .fd = socket, .events = POLLOUT };
+		struct pollfd room = { .fd = socket, .events = errno == EAGAIN ? POLLOUT : 0 };
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN)
+		if (errno != EAGAIN && errno != ETOOMANYREFS)
 			return error_set_errno(error, errno, "can't hand over to another process");
-		if (poll(&room, 1, SEND_WAIT_MS) == 0)
+		if (waited_ms >= SEND_WAIT_MS)
 			return error_set(error, "a process does not take what is handed to it");
+		(void)poll(&room, 1, SEND_STEP_MS);
+		waited_ms += SEND_STEP_MS;
 	}
 	return true;
 }

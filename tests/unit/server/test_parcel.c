@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/server/parcel.h"
@@ -241,6 +243,36 @@ static void where_descriptors_are_short_none_leaks_and_the_next_is_whole(void **
 	assert_int_equal(lowest_free(), before);
 }
 
+/* The kernel counts descriptors that are on their way, for all processes of a user together; not those of root. */
+static void where_too_many_are_on_their_way_the_sender_waits(void **state)
+{
+	(void)state;
+	enum { PARCELS = 20, EACH = 20, NOBODY = 65534 };
+	struct parcel_reader reader = { .begun = false };
+	struct error error = { "" };
+	struct parcel sent = make(EACH), got;
+	int status, received = 0;
+	pid_t sender = fork();
+	if (sender == 0) {
+		struct rlimit low = { (rlim_t)lowest_free(), (rlim_t)lowest_free() };
+		bool good = setrlimit(RLIMIT_NOFILE, &low) == 0 && (getuid() != 0 || setuid(NOBODY) == 0);
+		for (int i = 0; good && i < PARCELS; i++)
+			good = parcel_send(ends[0], &sent, &error);
+		if (!good)
+			fprintf(stderr, "%s\n", error.text);
+		_exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	usleep(100000);
+	for (bool ended = false; !ended; usleep(1000)) {
+		ended = waitpid(sender, &status, WNOHANG) == sender;
+		for (; parcel_receive(ends[1], &reader, &got, &error) == PARCEL_WHOLE; received++)
+			parcel_finish(&got);
+	}
+	parcel_finish(&sent);
+	assert_int_equal(status, 0);
+	assert_int_equal(received, PARCELS);
+}
+
 static void a_peer_that_is_gone_is_told(void **state)
 {
 	(void)state;
@@ -281,6 +313,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_part_is_broken, make_sockets, close_sockets),
 		cmocka_unit_test_setup_teardown(where_descriptors_are_short_none_leaks_and_the_next_is_whole,
 						make_sockets, close_sockets),
+		cmocka_unit_test_setup_teardown(where_too_many_are_on_their_way_the_sender_waits, make_sockets,
+						close_sockets),
 		cmocka_unit_test_setup_teardown(a_peer_that_is_gone_is_told, make_sockets, close_sockets),
 		cmocka_unit_test_setup_teardown(a_peer_that_went_without_reading_all_is_gone, make_sockets,
 						close_sockets),
