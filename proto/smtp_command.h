@@ -15,6 +15,7 @@ enum {
 	COMMAND_NEEDS_ARGUMENT = 8,
 	COMMAND_HAS_NO_ARGUMENT = 16,
 	COMMAND_LONG_LINE = 32, /* LIMIT_AUTH_LINE_BYTES */
+	COMMAND_IN_GROUP = 64, /* its reply may wait for those of what comes behind it (RFC 2920 §3.2, RFC 3030 §4.2) */
 };
 
 typedef enum smtp_action smtp_command_run(struct smtp_session *session, struct slice argument, struct buffer *out);

@@ -151,6 +151,7 @@ static enum smtp_action run_command(struct smtp_session *session, struct slice l
 	const struct smtp_command *command = smtp_command_find(verb);
 	if (!command)
 		return smtp_session_reply(session, SMTP_UNKNOWN_COMMAND, SMTP_CONTINUE, out);
+	session->ends_group = !(command->flags & COMMAND_IN_GROUP);
 
 	enum smtp_status status = smtp_command_may(command, session, argument);
 	if (line.size > LIMIT_COMMAND_LINE_BYTES && !(command->flags & COMMAND_LONG_LINE))
@@ -168,6 +169,7 @@ static bool begin_call(struct smtp_session *session, const struct buffer *out)
 	ASSERT(session->awaits == SMTP_CONTINUE);
 	ASSERT(!smtp_session_in_body(session));
 	ASSERT(buffer_room(out) >= LIMIT_REPLY_BYTES);
+	session->ends_group = true;
 	if (session->transaction.ended)
 		smtp_session_forget_transaction(session);
 	return session->state != SMTP_CLOSED;

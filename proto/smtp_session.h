@@ -90,6 +90,7 @@ struct smtp_session {
 	bool tls;
 	bool esmtp; /* EHLO, not HELO */
 	bool signed_in;
+	bool ends_group; /* the last line's reply must not wait for those of what comes behind it (RFC 2920 §3.2) */
 	uint8_t sign_in_tries; /* that were wrong */
 	unsigned withheld; /* SASL_… bits of the profile's that can't work in this session: smtp_session_withhold() */
 	uint8_t client_name_size;

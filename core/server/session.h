@@ -92,14 +92,15 @@ struct session {
 	uint8_t turned_away;               /* enum client_verdict */
 	uint8_t client_size;
 	char client[SESSION_CLIENT_BYTES]; /* the peer as RFC 5321 §4.1.3 writes it: "192.0.2.1", "IPv6:2001:db8::1" */
-	uint32_t behind_counted;           /* bytes of `behind` that some transaction has counted */
-	uint16_t tls_bits;                 /* of the cipher, once TLS is open; 0: no TLS */
-	uint8_t waiting_commits;           /* in `commits` */
-	uint8_t phase;                     /* enum session_phase */
-	uint8_t blocked;                   /* enum session_block bits; 0: input is worked on */
-	bool held_large;                   /* `held` is a large buffer */
-	bool skipping_line;                /* an over-long line was refused: drop up to its end */
-	bool is_proxys_own;                /* it stands for itself */
+	uint32_t held_ahead;     /* bytes at the start of `behind` that belong ahead of the oldest commit's reply */
+	uint32_t behind_counted; /* bytes of `behind` that some transaction has counted, with those ahead */
+	uint16_t tls_bits;       /* of the cipher, once TLS is open; 0: no TLS */
+	uint8_t waiting_commits; /* in `commits` */
+	uint8_t phase;           /* enum session_phase */
+	uint8_t blocked;         /* enum session_block bits; 0: input is worked on */
+	bool held_large;         /* `held` is a large buffer */
+	bool skipping_line;      /* an over-long line was refused: drop up to its end */
+	bool is_proxys_own;      /* it stands for itself */
 	bool greeted;
 	bool tarpitted;               /* counted in worker->tarpitted */
 	uint8_t name_state;           /* enum policy_name */

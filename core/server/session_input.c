@@ -54,7 +54,9 @@ static bool take_line(struct session *session)
 		refuse_long_line(session);
 		return true;
 	}
-	session_act(session, smtp_session_line(&session->smtp, line, session_out(session)), line);
+	enum smtp_action action = smtp_session_line(&session->smtp, line, session_out(session));
+	session->worker->replies_due |= session->smtp.ends_group;
+	session_act(session, action, line);
 	if (session->sign_in && session->smtp.state != SMTP_SIGN_IN)
 		session_release_sign_in(session);
 	bool text_follows = smtp_session_in_body(&session->smtp) && is_gathering(session);

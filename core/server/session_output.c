@@ -1,7 +1,9 @@
 /* A session's replies: in the order of the commands, however long the disk takes for one of them.
  *
  * A turn's replies gather in the worker's buffer and leave in one send. While messages wait for the disk, what comes behind
- * them gathers in a buffer of the session's instead, and each of them knows how much of that is behind it. */
+ * them gathers in a buffer of the session's instead, and each of them knows how much of that is behind it. Replies of the
+ * group that the oldest one was part of (RFC 2920) are held ahead of it, and leave with its own: the client has said all
+ * of it, and one send and one TLS record cost as much as a message does. */
 #include "core/server/session_parts.h"
 
 struct buffer *session_out(struct session *session)
@@ -22,14 +24,29 @@ static void count_behind(struct session *session)
 	session->behind_counted = (uint32_t)session->behind.size;
 }
 
+/* Nothing waits for the disk yet. Without memory there is no room, and work rests until the disk is done. */
+static void begin_behind(struct session *session)
+{
+	struct worker *worker = session->worker;
+	void *storage = pool_take(&worker->buffers.small);
+	buffer_init(&session->behind, storage, storage ? LIMIT_SMALL_BUFFER_BYTES : 0);
+	session->held_ahead = 0;
+	if (!storage || worker->replies_due || worker->replies.size > LIMIT_REPLIES_AHEAD_BYTES)
+		return;
+	bool whole = buffer_append(&session->behind, buffer_slice(&worker->replies));
+	ASSERT(whole);
+	session->held_ahead = (uint32_t)worker->replies.size;
+	session->behind_counted = session->held_ahead;
+	buffer_clear(&worker->replies);
+}
+
 void session_wait_for_commit(struct session *session, struct transaction *transaction)
 {
-	count_behind(session);
+	if (list_is_empty(&session->commits))
+		begin_behind(session);
+	else
+		count_behind(session);
 	list_append(&session->commits, &transaction->link);
-	void *storage = session->behind.data ? NULL : pool_take(&session->worker->buffers.small);
-	/* Without memory there is no room, and work rests until the disk is done. */
-	if (!session->behind.data)
-		buffer_init(&session->behind, storage, storage ? LIMIT_SMALL_BUFFER_BYTES : 0);
 	if (++session->waiting_commits >= LIMIT_SESSION_COMMITS)
 		session->blocked |= SESSION_BLOCK_COMMIT;
 }
@@ -60,6 +77,7 @@ bool session_may_reply(struct session *session)
 void session_send_replies(struct session *session)
 {
 	struct buffer *replies = &session->worker->replies;
+	session->worker->replies_due = false;
 	if (replies->size == 0)
 		return;
 	if (!stream_write(&session->stream, buffer_slice(replies)))
@@ -90,17 +108,24 @@ static void count_message(struct session *session)
 		session->hard_due_ms = session_now_ms(session) + limit;
 }
 
-/* `behind`: the held replies that were not taken yet. */
-static void answer(struct session *session, struct transaction *transaction, struct slice *behind)
+/* `held`: the replies that were not taken yet. */
+static void take_held(struct session *session, struct slice *held, uint32_t size)
+{
+	bool whole = buffer_append(&session->worker->replies, slice_first(*held, size));
+	ASSERT(whole);
+	*held = slice_skip(*held, size);
+}
+
+static void answer(struct session *session, struct transaction *transaction, struct slice *held)
 {
 	char id[SPOOL_ID_TEXT_BYTES];
 	spool_id_format(transaction->id, id);
 	log_outcome(session, transaction, id);
-	struct buffer *replies = &session->worker->replies;
-	smtp_reply_write(replies, transaction->outcome, slice_of(id, sizeof id - 1));
-	bool whole = buffer_append(replies, slice_first(*behind, transaction->replies_behind));
-	ASSERT(whole && !replies->overflow);
-	*behind = slice_skip(*behind, transaction->replies_behind);
+	take_held(session, held, session->held_ahead);
+	session->held_ahead = 0;
+	smtp_reply_write(&session->worker->replies, transaction->outcome, slice_of(id, sizeof id - 1));
+	take_held(session, held, transaction->replies_behind);
+	session->worker->replies_due = true;
 	if (transaction->outcome == SMTP_QUEUED)
 		count_message(session);
 	else
@@ -111,7 +136,8 @@ static void answer(struct session *session, struct transaction *transaction, str
 
 static bool may_answer(struct session *session, const struct transaction *transaction)
 {
-	if (buffer_room(&session->worker->replies) < LIMIT_REPLY_BYTES + transaction->replies_behind)
+	uint32_t held = session->held_ahead + transaction->replies_behind;
+	if (buffer_room(&session->worker->replies) < LIMIT_REPLY_BYTES + held)
 		session_send_replies(session);
 	if (stream_room(&session->stream) >= LIMIT_TURN_REPLY_BYTES)
 		return true;
@@ -124,18 +150,18 @@ void session_answer_commits(struct session *session)
 	if (list_is_empty(&session->commits))
 		return;
 	count_behind(session);
-	struct slice behind = buffer_slice(&session->behind);
+	struct slice held = buffer_slice(&session->behind);
 	for (struct list *first; (first = list_first(&session->commits));) {
 		struct transaction *transaction = CONTAINER_OF(first, struct transaction, link);
 		if (transaction->state != TRANSACTION_ENDED || !may_answer(session, transaction))
 			break;
-		answer(session, transaction, &behind);
+		answer(session, transaction, &held);
 		session->blocked &= (uint8_t)~SESSION_BLOCK_COMMIT;
 	}
 	if (list_is_empty(&session->commits)) {
 		session_free_behind(session);
 		return;
 	}
-	buffer_consume(&session->behind, session->behind.size - behind.size);
+	buffer_consume(&session->behind, session->behind.size - held.size);
 	session->behind_counted = (uint32_t)session->behind.size;
 }

@@ -115,6 +115,7 @@ struct worker {
 	/* What one session uses while it has the turn. */
 	struct guard_ban ban; /* that refuses it */
 	struct buffer replies;
+	bool replies_due; /* some of them must not wait for the disk */
 	uint8_t reply_storage[LIMIT_TURN_REPLY_BYTES];
 	size_t scratch_secret; /* bytes at the beginning of `scratch` that may hold a password */
 	uint8_t scratch[LIMIT_LARGE_BUFFER_BYTES];

@@ -141,6 +141,45 @@ def test_pipelined_transactions(server):
         server.wait_for("pipeline@example.org", f"pipelined {number}")
 
 
+def a_group(recipients=1, text=b"Subject: a group\r\n\r\nHello.\r\n"):
+    """One message with BDAT, all of it at once."""
+    recipient = "RCPT TO:<group@example.org>\r\n"
+    return f"MAIL FROM:<{postern.USER}>\r\n{recipient * recipients}BDAT {len(text)} LAST\r\n".encode() + text
+
+
+def first_replies(client, data):
+    """The lines of the first TLS record that comes back."""
+    client.send(data)
+    client.pending = client.socket.recv(65536)
+    return client.pending.count(b"\r\n")
+
+
+@pytest.mark.parametrize("front, recipients, at_once", [(b"", 1, 3), (b"RSET\r\n", 2, 5), (b"NOOP\r\n", 1, 3), (b"", 100, 101)])
+def test_a_groups_replies_leave_together(server, front, recipients, at_once):
+    """Those ahead of a message's own wait for it, but not where RFC 2920 wants them at once, nor where they are many."""
+    with signed_in(server) as client:
+        assert first_replies(client, front + a_group(recipients)) == at_once
+        replies = [client.reply() for _ in range((front != b"") + recipients + 2)]
+        assert all(reply.code == 250 for reply in replies) and "queued" in str(replies[-1])
+
+
+def test_groups_behind_each_other(server):
+    with signed_in(server) as client:
+        client.send(a_group() + b"NOOP\r\n" + a_group(2) + a_group() * 20 + b"QUIT\r\n")
+        codes = [client.reply().code for _ in range(3 + 1 + 4 + 3 * 20 + 1)]
+        assert codes == [250] * (len(codes) - 1) + [221]
+
+
+def test_what_a_group_lacks_is_waited_for(server):
+    """Nothing is held back that the client may be waiting for."""
+    group = a_group()
+    with signed_in(server) as client:
+        assert first_replies(client, group[:-5]) == 2
+        assert [client.reply().code for _ in range(2)] == [250, 250]
+        client.send(group[-5:])
+        assert client.reply().code == 250
+
+
 def test_commands_behind_a_message_that_goes(server):
     """The memory of a message that is refused or given up must not be what the commands behind it are read from."""
     one = f"MAIL FROM:<{postern.USER}>\r\nRCPT TO:<behind@example.org>\r\n"

@@ -550,6 +550,27 @@ static void the_client_name_is_kept_and_cut(void **state)
 	assert_int_equal(dialogue.session.client_name_size, LIMIT_CLIENT_NAME_BYTES - 1);
 }
 
+/* RFC 2920 §3.2: which replies may be held back, to leave with those behind them. */
+static void some_commands_end_a_group(void **state)
+{
+	(void)state;
+	static const char *const in_groups[] = { MAIL, RCPT, "RCPT TO:<no@d.example>\r\n", "RSET\r\n", "BDAT x\r\n" };
+	static const char *const ends[] = { EHLO,      "NOOP\r\n",          "VRFY x\r\n", "HELP\r\n",
+					    "XYZ\r\n", "MAIL FROM:<\r\r\n", "DATA\r\n",   QUIT };
+	struct smtp_profile profile = dialogue_profile();
+	begin(&profile);
+	for (size_t i = 0; i < sizeof in_groups / sizeof in_groups[0]; i++) {
+		dialogue_feed(&dialogue, slice_from_text(in_groups[i]));
+		assert_false(dialogue.session.ends_group);
+	}
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		begin(&profile);
+		dialogue_feed(&dialogue, SLICE_LITERAL(MAIL RCPT));
+		dialogue_feed(&dialogue, slice_from_text(ends[i]));
+		assert_true(dialogue.session.ends_group);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +585,7 @@ int main(void)
 		cmocka_unit_test(the_shell_can_refuse_a_message),
 		cmocka_unit_test(an_aborted_session_stays_closed),
 		cmocka_unit_test(the_client_name_is_kept_and_cut),
+		cmocka_unit_test(some_commands_end_a_group),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
