@@ -48,16 +48,27 @@ static const struct smtp_command commands[] = {
 	{ VERB("CONNECT"), 0, 0, ANY_STATE, smtp_run_foreign, NULL },
 };
 
+/* As many of eight bytes as there are, the first one lowest. Loads that overlap, where a copy of a size that is not known would go
+ * through memory in pieces, and be waited for. */
+static uint64_t load_verb(const uint8_t *from, size_t size)
+{
+	uint32_t low = 0, high;
+	if (size < sizeof low) {
+		for (size_t i = 0; i < size; i++)
+			low |= (uint32_t)from[i] << (8 * i);
+		return low;
+	}
+	memcpy(&low, from, sizeof low);
+	memcpy(&high, from + size - sizeof high, sizeof high);
+	return le32toh(low) | (uint64_t)le32toh(high) << (8 * (size - sizeof high));
+}
+
 /* A verb as one number; 0: longer than any there is. Without the bit that tells small letters no byte but these becomes a
  * capital one, and there are no others in the table. */
 static uint64_t verb_key(struct slice verb)
 {
 	const uint64_t small_bits = 0x2020202020202020;
-	uint64_t key = 0;
-	if (verb.size == 0 || verb.size > sizeof key)
-		return 0;
-	memcpy(&key, verb.data, verb.size);
-	return le64toh(key) & ~small_bits;
+	return verb.size > sizeof small_bits ? 0 : load_verb(verb.data, verb.size) & ~small_bits;
 }
 
 const struct smtp_command *smtp_command_find(struct slice verb)

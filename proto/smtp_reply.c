@@ -127,12 +127,14 @@ static void write_detail(struct buffer *out, struct slice detail)
 {
 	if (detail.size > LIMIT_REPLY_DETAIL_BYTES)
 		detail = slice_first(detail, LIMIT_REPLY_DETAIL_BYTES);
-	size_t from = out->size;
-	if (!buffer_append(out, detail))
+	if (detail.size > buffer_room(out)) {
+		out->overflow = true;
 		return;
-	for (uint8_t *at = out->data + from; at < out->data + out->size; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
+	}
+	uint8_t *to = out->data + out->size;
+	for (size_t i = 0; i < detail.size; i++)
+		to[i] = detail.data[i] < ' ' || detail.data[i] > '~' ? '?' : detail.data[i];
+	out->size += detail.size;
 }
 
 void smtp_reply_write(struct buffer *out, enum smtp_status status, struct slice detail)

@@ -186,18 +186,21 @@ static enum smtp_action write_chunk_ok(uint64_t size, struct buffer *out)
 static enum smtp_action end_chunk(struct smtp_session *session, struct buffer *out)
 {
 	struct smtp_transaction *transaction = &session->transaction;
-	struct smtp_chunk chunk = session->chunk;
+	uint64_t size = session->chunk.size;
+	enum smtp_state resume = (enum smtp_state)session->chunk.resume;
+	enum smtp_status refusal = (enum smtp_status)session->chunk.refusal;
+	bool last = session->chunk.last;
 	session->chunk = (struct smtp_chunk){ 0 };
-	if (chunk.resume == SMTP_START || chunk.resume == SMTP_READY) {
-		smtp_session_enter(session, (enum smtp_state)chunk.resume);
-		return smtp_session_reply(session, (enum smtp_status)chunk.refusal, SMTP_CONTINUE, out);
+	if (resume == SMTP_START || resume == SMTP_READY) {
+		smtp_session_enter(session, resume);
+		return smtp_session_reply(session, refusal, SMTP_CONTINUE, out);
 	}
-	enum smtp_status status = (enum smtp_status)(chunk.refusal ? chunk.refusal : transaction->refusal);
-	if (chunk.last)
+	enum smtp_status status = refusal ? refusal : (enum smtp_status)transaction->refusal;
+	if (last)
 		return end_message(session, status, out);
 	smtp_session_enter(session, SMTP_CHUNKING);
 	if (status == SMTP_OK)
-		return write_chunk_ok(chunk.size, out);
+		return write_chunk_ok(size, out);
 	bool first = !transaction->failed;
 	transaction->failed = true;
 	return smtp_session_reply(session, status, first ? SMTP_MESSAGE_REFUSED : SMTP_CONTINUE, out);
@@ -278,21 +281,21 @@ static bool take_text(struct smtp_session *session, const struct body_bytes *in,
 	return ended;
 }
 
-static enum smtp_action take_chunk(struct smtp_session *session, struct body_bytes in, struct buffer *out)
+static enum smtp_action take_chunk(struct smtp_session *session, struct body_bytes *in, struct buffer *out)
 {
 	struct smtp_chunk *chunk = &session->chunk;
-	if (in.size > chunk->left)
-		in.size = (size_t)chunk->left;
-	*in.kept = 0;
-	*in.consumed = in.size;
+	if (in->size > chunk->left)
+		in->size = (size_t)chunk->left;
+	*in->kept = 0;
+	*in->consumed = in->size;
 	if (!smtp_session_is_refusing(session))
-		(void)take_text(session, &in, false);
-	chunk->left -= in.size;
+		(void)take_text(session, in, false);
+	chunk->left -= in->size;
 	if (chunk->left)
 		return SMTP_RECEIVE;
 	check_text_end(session);
 	if (smtp_session_is_refusing(session))
-		*in.kept = 0;
+		*in->kept = 0;
 	return end_chunk(session, out);
 }
 
@@ -303,7 +306,7 @@ enum smtp_action smtp_session_body(struct smtp_session *session, uint8_t *bytes,
 	ASSERT(smtp_session_in_body(session));
 	ASSERT(buffer_room(out) >= LIMIT_REPLY_BYTES);
 	if (session->state == SMTP_CHUNK)
-		return take_chunk(session, in, out);
+		return take_chunk(session, &in, out);
 	if (!take_text(session, &in, true))
 		return SMTP_RECEIVE;
 	return end_message(session, (enum smtp_status)session->transaction.refusal, out);

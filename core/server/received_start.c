@@ -3,19 +3,25 @@
 
 #include "core/server/session.h"
 
-static struct received_start_key key_of(const struct session *session, bool smtputf8)
+static bool is_of(const struct received_start_key *key, const struct session *session, bool smtputf8)
 {
 	const struct smtp_session *smtp = &session->smtp;
-	struct received_start_key key;
-	memset(&key, 0, sizeof key); /* with what lies between the fields: it is compared as a whole */
-	key.session = session->number;
-	key.smtputf8 = smtputf8;
-	key.esmtp = smtp->esmtp;
-	key.tls = session->stream.tls != NULL;
-	key.signed_in = smtp->signed_in;
-	key.client_name_size = smtp->client_name_size;
-	memcpy(key.client_name, smtp->client_name, smtp->client_name_size);
-	return key;
+	return key->session == session->number && key->smtputf8 == smtputf8 && key->esmtp == smtp->esmtp &&
+	       key->tls == (session->stream.tls != NULL) && key->signed_in == smtp->signed_in &&
+	       key->client_name_size == smtp->client_name_size &&
+	       memcmp(key->client_name, smtp->client_name, smtp->client_name_size) == 0;
+}
+
+static void set_key(struct received_start_key *key, const struct session *session, bool smtputf8)
+{
+	const struct smtp_session *smtp = &session->smtp;
+	key->session = session->number;
+	key->smtputf8 = smtputf8;
+	key->esmtp = smtp->esmtp;
+	key->tls = session->stream.tls != NULL;
+	key->signed_in = smtp->signed_in;
+	key->client_name_size = smtp->client_name_size;
+	memcpy(key->client_name, smtp->client_name, smtp->client_name_size);
 }
 
 static void write_anew(struct received_start *kept, const struct session *session, bool smtputf8)
@@ -46,10 +52,9 @@ static void write_anew(struct received_start *kept, const struct session *sessio
 
 struct slice received_start(struct received_start *kept, const struct session *session, bool smtputf8)
 {
-	struct received_start_key key = key_of(session, smtputf8);
-	if (memcmp(&key, &kept->key, sizeof key) != 0) {
+	if (!is_of(&kept->key, session, smtputf8)) {
 		write_anew(kept, session, smtputf8);
-		memcpy(&kept->key, &key, sizeof key);
+		set_key(&kept->key, session, smtputf8);
 	}
 	return slice_of(kept->text, kept->size);
 }

@@ -9,26 +9,30 @@ enum {
 	AT_RECIPIENTS = 2,
 	AT_ACCEPTED = 4,
 	FIXED_BYTES = 12,
+	SIZE_BYTES = 2, /* in front of each text */
 	TEXT_MOST = UINT16_MAX,
 };
 
 static bool append_text(struct buffer *out, struct slice text)
 {
-	uint8_t size[2];
-	if (text.size > TEXT_MOST || buffer_room(out) < sizeof size + text.size) {
+	if (text.size > TEXT_MOST || buffer_room(out) < SIZE_BYTES + text.size) {
 		out->overflow = true;
 		return false;
 	}
-	store_le(size, text.size, sizeof size);
-	return buffer_append(out, slice_of(size, sizeof size)) && buffer_append(out, text);
+	store_le(out->data + out->size, text.size, SIZE_BYTES);
+	out->size += SIZE_BYTES;
+	return buffer_append(out, text);
 }
 
 bool envelope_begin(struct buffer *out, unsigned flags, struct slice login, struct slice client,
 		    struct slice reverse_path)
 {
-	const uint8_t fixed[FIXED_BYTES] = { VERSION, (uint8_t)flags };
-	return buffer_append(out, slice_of(fixed, sizeof fixed)) && append_text(out, login) &&
-	       append_text(out, client) && append_text(out, reverse_path);
+	static const uint8_t fixed[FIXED_BYTES] = { VERSION };
+	uint8_t *envelope = out->data + out->size;
+	if (!buffer_append(out, slice_of(fixed, sizeof fixed)))
+		return false;
+	envelope[AT_FLAGS] = (uint8_t)flags;
+	return append_text(out, login) && append_text(out, client) && append_text(out, reverse_path);
 }
 
 bool envelope_add_recipient(struct buffer *out, struct slice path)
