@@ -1,4 +1,4 @@
-/* proto/smtp_body_scan: both ways of scanning, and a simple one, agree on random text at every offset. */
+/* proto/smtp_body_scan: all ways of scanning that this processor has, and a simple one, agree on random text at every offset. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,14 +7,10 @@
 
 #include <cmocka.h>
 
-#include "proto/smtp_body_scan.h"
-
-/* The portable way under another name, beside the one in the archive. */
-#define POSTERN_PORTABLE
-#define smtp_body_scan scan_portably
-size_t scan_portably(struct slice text, uint8_t previous, bool dots);
+/* Whose ways are seen here, each by its name. */
 #include "proto/smtp_body_scan.c"
-#undef smtp_body_scan
+
+size_t scan_portably(struct slice text, uint8_t previous, bool dots); /* scan_portably.c */
 
 static size_t scan_simply(struct slice text, uint8_t previous, bool dots)
 {
@@ -37,13 +33,32 @@ static void fill(uint8_t *text, size_t size, long rarity)
 		text[i] = '\r', text[i + 1] = '\n';
 }
 
+typedef size_t scan_function(struct slice text, uint8_t previous, bool dots);
+
+static size_t ways(scan_function *found[5])
+{
+	size_t count = 0;
+	found[count++] = smtp_body_scan;
+	found[count++] = scan_portably;
+#ifdef POSTERN_SCAN_X86
+	found[count++] = scan_by_16;
+	if (__builtin_cpu_supports("avx2"))
+		found[count++] = scan_by_32;
+	if (__builtin_cpu_supports("avx512bw"))
+		found[count++] = scan_by_64;
+#endif
+	return count;
+}
+
 static void all_ways_agree(void **state)
 {
 	(void)state;
 	static const uint8_t before[] = { '\n', '\r', 'x' };
-	uint8_t text[400];
+	scan_function *found[5];
+	size_t count = ways(found);
 	srandom(5);
 	for (int round = 0; round < 200000; round++) {
+		uint8_t text[400];
 		size_t size = (size_t)random() % sizeof text;
 		fill(text, size, 2 + random() % 1000);
 		size_t at = size ? (size_t)random() % size : 0;
@@ -51,8 +66,23 @@ static void all_ways_agree(void **state)
 		uint8_t previous = before[random() % 3];
 		bool dots = random() & 1;
 		size_t simply = scan_simply(part, previous, dots);
-		assert_int_equal(smtp_body_scan(part, previous, dots), simply);
-		assert_int_equal(scan_portably(part, previous, dots), simply);
+		for (size_t way = 0; way < count; way++)
+			assert_int_equal(found[way](part, previous, dots), simply);
+	}
+}
+
+/* What lies behind the text is not read: each is as long as its memory, which a sanitizer watches. */
+static void nothing_behind_is_read(void **state)
+{
+	(void)state;
+	scan_function *found[5];
+	size_t count = ways(found);
+	for (size_t size = 1; size < 200; size++) {
+		uint8_t *text = malloc(size);
+		memset(text, 'x', size);
+		for (size_t way = 0; way < count; way++)
+			assert_int_equal(found[way](slice_of(text, size), 'x', true), size);
+		free(text);
 	}
 }
 
@@ -60,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_ways_agree),
+		cmocka_unit_test(nothing_behind_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
