@@ -62,7 +62,8 @@ struct transaction *transaction_create(struct worker *worker, struct session *se
 struct slice transaction_reverse_path(const struct transaction *transaction)
 {
 	struct envelope envelope;
-	bool whole = envelope_read(&envelope, slice_of(transaction->text->blocks[0], LIMIT_BODY_BLOCK_BYTES));
+	const struct iovec *first = &transaction->text->parts[0];
+	bool whole = envelope_read(&envelope, slice_of(first->iov_base, first->iov_len));
 	ASSERT(whole);
 	return envelope.reverse_path;
 }

@@ -89,6 +89,22 @@ uint8_t *text_room(struct transaction_text *text, size_t *room)
 	return text->blocks[text->block_count - 1] + text->block_used;
 }
 
+static void shift(struct iovec *part, size_t by)
+{
+	uint8_t *from = part->iov_base;
+	part->iov_base = memmove(from + by, from, part->iov_len);
+}
+
+/* The trace goes to where the text begins, and the envelope to where the trace begins, if it is all before it. */
+static void close_gap(struct transaction_text *text, size_t gap)
+{
+	struct iovec *trace = &text->parts[text->text_part - 1], *envelope = trace - 1;
+	bool whole = text->text_part == 2 && (uint8_t *)envelope->iov_base + envelope->iov_len == trace->iov_base;
+	shift(trace, gap);
+	if (whole)
+		shift(envelope, gap);
+}
+
 void text_write_trace(struct transaction_text *text, const struct message_trace *trace)
 {
 	struct iovec *part = &text->parts[text->text_part - 1];
@@ -97,6 +113,7 @@ void text_write_trace(struct transaction_text *text, const struct message_trace 
 	bool whole = message_trace_write(&out, trace);
 	ASSERT(whole);
 	part->iov_len = out.size;
+	close_gap(text, MESSAGE_TRACE_BYTES - out.size);
 }
 
 uint64_t text_waiting(const struct transaction_text *text)

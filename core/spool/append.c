@@ -124,8 +124,6 @@ bool entry_is_dispensable(const struct spool_entry *entry)
  * over is compaction's, and says it already. */
 void append_refer(const struct spool *spool, struct spool_entry *entry)
 {
-	if (!entry_is_change(entry))
-		return;
 	const struct live *live = live_find(&spool->index, entry->id);
 	if (live)
 		record_header_refer(batch_header(entry), live->segment,

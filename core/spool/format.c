@@ -101,11 +101,9 @@ bool record_header_check(struct record_header *header, const uint8_t from[RECORD
 
 /* --- checksums --- */
 
-/* Not the library's choice by processor (xxh_x86dispatch.h): with 512 bits a step this takes fewer instructions, but what
- * comes behind them runs slower, and a message of 1 KB costs a quarter of a microsecond more. */
-uint64_t record_hash(struct slice payload, uint64_t salt)
+uint64_t record_hash_by_16(struct slice payload, uint64_t salt)
 {
-	return payload.size ? XXH3_64bits_withSeed(payload.data, payload.size, salt) : 0;
+	return XXH3_64bits_withSeed(payload.data, payload.size, salt);
 }
 
 /* --- payloads --- */

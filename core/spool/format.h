@@ -103,7 +103,7 @@ static inline bool record_is_change(uint8_t type)
 	return type > RECORD_MESSAGE;
 }
 
-/* Writes all but what is known later: the payload's checksum when it is there, the rest when the record gets its place. */
+/* Writes all but what is known later: the payload's checksum and a change's references, and what is sealed with the record's place. */
 void record_header_write(uint8_t to[RECORD_HEADER_BYTES], const struct record_header *header);
 void record_header_check_payload(uint8_t at[RECORD_HEADER_BYTES], uint64_t payload_checksum);
 void record_header_refer(uint8_t at[RECORD_HEADER_BYTES], uint32_t reference, uint32_t stale_reference);
@@ -117,8 +117,10 @@ uint8_t record_header_type(const uint8_t from[RECORD_HEADER_BYTES]);
 MUST_USE bool record_header_check(struct record_header *header, const uint8_t from[RECORD_HEADER_BYTES],
 				  uint32_t generation, uint64_t salt);
 
-/* A payload's checksum. */
+/* A payload's checksum: XXH3-64, seeded with the salt; 0 of nothing. */
 uint64_t record_hash(struct slice payload, uint64_t salt);
+/* The same by the shared library, of a payload that is not empty. */
+uint64_t record_hash_by_16(struct slice payload, uint64_t salt);
 
 /* --- the parts of a message's payload --- */
 

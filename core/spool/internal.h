@@ -125,14 +125,22 @@ void segments_close_surplus(struct spool *spool);
 enum { HEAD_MOST_BYTES = SEGMENT_OPENING_BYTES };
 _Static_assert((int)HEAD_MOST_BYTES >= (int)SPOOL_BLOCK_BYTES, "the end of a commit is less than a block");
 
+/* Where a batch's records go. */
+struct batch_target {
+	uint32_t generation; /* of the segment */
+	uint32_t at;         /* of the first record in it */
+	uint32_t head_size;
+	uint64_t salt; /* of the segment */
+};
+
 /* Records as they will be in the file, behind a head. */
 struct batch {
 	struct list entries; /* whose records they are, in order */
-	uint64_t count;
-	uint32_t size;      /* of the records */
-	uint32_t head_size; /* of the segment that they are meant for */
-	uint64_t salt;      /* of that one too */
-	uint8_t *bytes;     /* aligned to SPOOL_BLOCK_BYTES; what belongs to an entry is valid in its callback too */
+	uint32_t count;
+	uint32_t changes;           /* of them: not messages */
+	uint32_t size;              /* of the records */
+	struct batch_target target; /* that they were made for */
+	uint8_t *bytes; /* aligned to SPOOL_BLOCK_BYTES; what belongs to an entry is valid in its callback too */
 };
 
 MUST_USE bool batch_init(struct batch *batch);
@@ -140,13 +148,12 @@ void batch_finish(struct batch *batch);
 /* Small enough to have room in any empty segment, together with what is there. */
 MUST_USE bool batch_has_room(const struct batch *batch, const struct spool_entry *entry, uint32_t segment_bytes);
 /* Copies the entry's record: its header, parts and sizes are filled. */
-void batch_add(struct batch *batch, struct spool_entry *entry, uint32_t head_size, uint64_t salt);
+void batch_add(struct batch *batch, struct spool_entry *entry, const struct batch_target *target);
 /* The entry's header in the batch. */
 uint8_t *batch_header(const struct spool_entry *entry);
-/* All records get their places, from offset `at` of the segment on, and their headers are finished. Answers how many bytes
- * are to be written: whole blocks, head and all. */
-uint32_t batch_place(struct spool *spool, struct batch *batch, const struct segment *segment, uint32_t at,
-		     struct slice head);
+/* The records are going to this place, and are finished. Answers how many bytes are to be written: whole blocks, head and all. */
+uint32_t batch_finish_records(struct spool *spool, struct batch *batch, const struct batch_target *target,
+			      struct slice head);
 void batch_clear(struct batch *batch);
 
 /* --- writer.c --- */
@@ -161,7 +168,7 @@ struct writer {
 	uint64_t write_at;       /* where in the segment its blocks go */
 	uint32_t write_size;     /* of them */
 	uint32_t written;
-	uint64_t last_count; /* entries of the last commit */
+	uint32_t last_count; /* entries of the last commit */
 	uint64_t started_ns; /* when it began */
 	unsigned failures;   /* commits in a row */
 	struct list refused; /* their callbacks come from the loop */

@@ -110,6 +110,15 @@ static uint32_t filling_at(const struct spool *spool)
 	return current->begun ? current->used : spool->writer.head_size;
 }
 
+static struct batch_target filling_target(const struct spool *spool)
+{
+	const struct segment *current = spool->segments.current;
+	return (struct batch_target){ .generation = current->generation,
+				      .at = filling_at(spool),
+				      .head_size = spool->writer.head_size,
+				      .salt = current->salt };
+}
+
 /* Puts what waits into the batch, as far as there is room for it here and in the segment. */
 static void gather(struct spool *spool)
 {
@@ -117,14 +126,15 @@ static void gather(struct spool *spool)
 	struct batch *batch = writer->filling;
 	const struct segment *current = spool->segments.current;
 	/* One of a segment that failed goes as it is. */
-	if (!current || (batch->count && batch->salt != current->salt))
+	if (!current || (batch->count && batch->target.generation != current->generation))
 		return;
-	uint32_t begin = filling_at(spool);
+	struct batch_target target = filling_target(spool);
 	while (!list_is_empty(&writer->waiting)) {
 		struct spool_entry *next = entry_of(writer->waiting.next);
-		if (!batch_has_room(batch, next, spool->segment_bytes) || !room_has(spool, next, begin + batch->size))
+		if (!batch_has_room(batch, next, spool->segment_bytes) ||
+		    !room_has(spool, next, target.at + batch->size))
 			return;
-		batch_add(batch, take_waiting(writer), writer->head_size, current->salt);
+		batch_add(batch, take_waiting(writer), &target);
 	}
 }
 
@@ -256,7 +266,7 @@ static uint64_t pace_ms(const struct spool *spool)
 /* What the batch leaves in its last block is what the next one begins with. */
 static void keep_head(struct writer *writer, const struct batch *batch)
 {
-	uint32_t size = batch->head_size + batch->size;
+	uint32_t size = batch->target.head_size + batch->size;
 	writer->head_size = size % SPOOL_BLOCK_BYTES;
 	memcpy(writer->head, batch->bytes + size - writer->head_size, writer->head_size);
 }
@@ -268,12 +278,11 @@ static void start_commit(struct spool *spool)
 	if (!make_room(spool))
 		return;
 	struct batch *batch = writer->filling;
-	uint32_t at = filling_at(spool);
-	writer->write_at = at - writer->head_size;
-	writer->write_size =
-		batch_place(spool, batch, spool->segments.current, at, slice_of(writer->head, writer->head_size));
+	struct batch_target target = filling_target(spool);
+	writer->write_at = target.at - target.head_size;
+	writer->write_size = batch_finish_records(spool, batch, &target, slice_of(writer->head, target.head_size));
 	writer->written = 0;
-	writer->end = at + batch->size;
+	writer->end = target.at + batch->size;
 	writer->running = batch;
 	writer->filling = batch == &writer->batches[0] ? &writer->batches[1] : &writer->batches[0];
 	writer->last_count = batch->count;
