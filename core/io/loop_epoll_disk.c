@@ -1,6 +1,7 @@
-/* What waits for a disk: durable writes and syncs, which the kernel does beside an epoll loop by its asynchronous I/O.
+/* What waits for a disk: durable writes, writes past the page cache and syncs, which the kernel does beside an epoll loop by its
+ * asynchronous I/O.
  *
- * io_submit(2) comes back at once for a sync, and for a durable write past the page cache to blocks that the file has. An
+ * io_submit(2) comes back at once for a sync, and for a write past the page cache to blocks that the file has. An
  * eventfd in the epoll set says that some are over. A write into the page cache would be waited for in the call, its sync
  * as well: it is done inline, without the sync, and the sync goes this way.
  *
@@ -84,11 +85,11 @@ static bool submit_sync(struct epoll_disk *disk, struct loop_op *op, bool data_o
 	return submit(disk, op, &block);
 }
 
-static bool submit_write(struct epoll_disk *disk, struct loop_op *op)
+static bool submit_write(struct epoll_disk *disk, struct loop_op *op, int flags)
 {
 	struct iocb block = {
 		.aio_lio_opcode = IOCB_CMD_PWRITEV,
-		.aio_rw_flags = RWF_DSYNC,
+		.aio_rw_flags = flags,
 		.aio_buf = (uintptr_t)op->parts,
 		.aio_nbytes = op->detail,
 		.aio_offset = (int64_t)op->offset,
@@ -122,15 +123,8 @@ static bool is_direct(int fd)
 	return flags >= 0 && flags & O_DIRECT;
 }
 
-static int32_t try_durable_write(struct loop_epoll *epoll, struct loop_op *op)
+static int32_t write_and_sync(struct epoll_disk *disk, struct loop_op *op)
 {
-	struct epoll_disk *disk = &epoll->disk;
-	if (!set_up(epoll))
-		return write_now(op, RWF_DSYNC);
-	if (hold(disk, op))
-		return TAKEN;
-	if (is_direct(op->fd))
-		return submit_write(disk, op) ? TAKEN : write_now(op, RWF_DSYNC);
 	int32_t gone = write_now(op, 0);
 	if (gone <= 0)
 		return gone;
@@ -144,7 +138,17 @@ static int32_t try_durable_write(struct loop_epoll *epoll, struct loop_op *op)
 
 int32_t epoll_try_write(struct loop_epoll *epoll, struct loop_op *op)
 {
-	return op->option & LOOP_WRITE_DURABLE ? try_durable_write(epoll, op) : write_now(op, 0);
+	struct epoll_disk *disk = &epoll->disk;
+	int flags = op->option & LOOP_WRITE_DURABLE ? RWF_DSYNC : 0;
+	bool direct = is_direct(op->fd);
+	bool waits = direct || flags;
+	if (!waits || !set_up(epoll))
+		return write_now(op, flags);
+	if (hold(disk, op))
+		return TAKEN;
+	if (direct)
+		return submit_write(disk, op, flags) ? TAKEN : write_now(op, flags);
+	return write_and_sync(disk, op);
 }
 
 static void take_result(struct loop_epoll *epoll, const struct io_event *event)

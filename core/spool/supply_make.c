@@ -93,7 +93,7 @@ static void write_zeros(struct spool *spool)
 	for (; count < SUPPLY_PARTS && (count + 1) * ZERO_BYTES <= rest; count++)
 		supply->zeros[count] = (struct iovec){ zeros, sizeof zeros };
 	loop_write(spool->loop, &supply->op, writing_fd(supply), supply->zeros, count, supply->written,
-		   LOOP_WRITE_DURABLE, zeros_written);
+		   supply->direct_fd < 0 ? LOOP_WRITE_DURABLE : 0, zeros_written);
 }
 
 static void zeros_written(struct loop_op *op, const struct loop_completion *completion)
