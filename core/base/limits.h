@@ -6,9 +6,9 @@
 enum {
 	/* --- loop --- */
 	LIMIT_RECEIVE_BUFFER_BYTES = 16 * 1024, /* one full TLS record; a larger one only displaces the cache */
-	LIMIT_RECEIVE_BUFFERS = 128,            /* a turn's worth for 128 busy connections; 2 MiB a worker */
-	LIMIT_IO_PARTS = 1024,                  /* IOV_MAX */
-	LIMIT_TURN_COMPLETIONS = 512,           /* so that timers run between batches */
+	LIMIT_RECEIVE_BUFFERS = 32,   /* of a turn; they go round, so more of them push each other out of the cache */
+	LIMIT_IO_PARTS = 1024,        /* IOV_MAX */
+	LIMIT_TURN_COMPLETIONS = 512, /* so that timers run between batches */
 
 	LIMIT_SUBMISSIONS = 1024,           /* what a turn starts; more only costs a further system call */
 	LIMIT_COMPLETIONS = 4096,           /* the kernel keeps what is over in a list of its own */
