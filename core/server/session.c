@@ -126,6 +126,8 @@ void session_greet(struct session *session)
 		session_end_turn(session);
 		return;
 	}
+	if (session_waits_refused(session))
+		return;
 	if (!session->server->takes_outsiders)
 		session->hard_due_ms = session_now_ms(session) + limits->sign_in;
 	else if (limits->session)

@@ -176,8 +176,15 @@ void session_leave_counts(struct session *session)
 
 void session_turn_away(struct session *session)
 {
-	if (session->turned_away && session_begins_with_tls(session))
+	if (session->turned_away && session_begins_with_tls(session)) {
 		session_abort(session);
+		return;
+	}
+	/* The rules may be others by now, and let it in. */
+	if (session->tarpitted)
+		stream_resume(&session->stream);
+	if (session->stream.tls)
+		session_greet(session);
 	else
 		session_begin_service(session);
 }
@@ -195,10 +202,20 @@ static bool is_tarpitted(struct session *session)
 	return true;
 }
 
+static bool is_refused(const struct session *session)
+{
+	return session->judged.outcome == POLICY_REFUSE || session->judged.outcome == POLICY_DEFER;
+}
+
+bool session_waits_refused(struct session *session)
+{
+	return is_refused(session) && !session->tarpitted && is_tarpitted(session);
+}
+
 bool session_is_taken(struct session *session)
 {
 	session_begin_judging(session);
-	bool refused = session->judged.outcome == POLICY_REFUSE || session->judged.outcome == POLICY_DEFER;
+	bool refused = is_refused(session);
 	enum client_verdict verdict = refused ? CLIENT_ADMITTED : count_client(session);
 	if (refused && is_tarpitted(session))
 		return false;

@@ -44,7 +44,7 @@ static void name_found(struct reverse_waiter *waiter, const struct reverse_name 
 	else
 		session_greet(session);
 	/* What the client said meanwhile comes next. */
-	if (session->phase != SESSION_CLOSING && list_is_empty(&session->ready))
+	if (session->phase != SESSION_CLOSING && session->phase != SESSION_TARPIT && list_is_empty(&session->ready))
 		list_append(&session->worker->ready, &session->ready);
 }
 

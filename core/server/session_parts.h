@@ -22,6 +22,9 @@ MUST_USE bool session_is_taken(struct session *session);
 /* The telling of one who is over a limit, also of one that the rules refuse; the session ends with it. */
 void session_turn_away(struct session *session);
 
+/* One whom the rules refuse by his name, which was not known when he came, waits in the tarpit like others: then the greeting comes later. */
+MUST_USE bool session_waits_refused(struct session *session);
+
 /* In the place of a greeting, to one who is over a limit of clients or the limit of connections. */
 void session_refuse_crowd(struct session *session);
 /* Such a reply, with the refusal's id. */

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import time
 
 import pytest
 
+import conversation
 import postern
 from conversation import Conversation
 
@@ -142,6 +144,20 @@ def test_a_new_worker_has_the_new_list(make_server):
     check_all_workers(server, "127.0.0.2", True)
     write(server, "127.0.0.2\n")
     wait_for(server, "127.0.0.2", False)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["starttls", "tls"])
+def test_who_is_let_in_while_he_waits_is_served(make_server, tls):
+    server = make(make_server, "127.0.0.2\n", workers=1, more="tarpit = 6s").start()
+    port, secure = (server.tls, conversation.context(server.ca)) if tls else (server.starttls, None)
+    with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)) as plain:
+        write(server, "127.0.0.3\n")
+        server.await_log("changed lists are in force")
+        plain.settimeout(20)
+        with secure.wrap_socket(plain, server_hostname="localhost") if secure else plain as client:
+            assert client.recv(1000).startswith(b"220 ")
+            client.sendall(b"NOOP\r\n")
+            assert client.recv(1000).startswith(b"250 ")
 
 
 @pytest.mark.alone("it measures latencies")

@@ -117,6 +117,20 @@ def test_a_name_can_be_denied(make_named, hole, tls):
         assert greeting(server, address, tls).code == 220, address
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["starttls", "tls"])
+def test_who_is_denied_by_name_waits_in_the_tarpit(make_named, knot, tls):
+    """Also where the name has to be found out first; what he says meanwhile is not heard."""
+    server = make_named(knot, connect=DENY_BAD + "  tarpit = 2s")
+    for _ in range(2):
+        began = time.monotonic()
+        with connect(server, BAD, tls) as client:
+            client.send(b"EHLO client.example\r\nQUIT\r\n")
+            assert client.reply().code == 554
+            assert client.is_closed()
+        assert time.monotonic() - began > 1.9
+    assert greeting(server, GOOD, tls).code == 220
+
+
 def test_a_name_can_be_wanted(make_named, hole):
     """Who has none, or a false one, is refused; who may have one that can't be found out now can come again."""
     server = make_named(hole, connect="default = deny  unknown_name = deny  " + ALLOW_PARTNER)
