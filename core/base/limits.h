@@ -45,7 +45,7 @@ enum {
 	LIMIT_CLIENT_REPLY_LINES = 128,                 /* of one reply; EHLO's has about 15 */
 	LIMIT_CHUNK_SWALLOW_BYTES = 1024 * 1024 * 1024, /* of a BDAT that is refused; a larger one closes the session */
 	LIMIT_REPLIES_AHEAD_BYTES = 2048, /* of a group held back until its message is durable; more leave at once */
-	LIMIT_SESSION_COMMITS = 16,       /* messages of one session that may wait for the disk */
+	LIMIT_SESSION_COMMITS = 64,       /* messages of one session that may wait for the disk */
 
 	/* --- sign-in --- */
 	LIMIT_LOGIN_NAME_BYTES = 254, /* the longest mail address */

@@ -99,6 +99,7 @@ struct session {
 	uint8_t phase;           /* enum session_phase */
 	uint8_t blocked;         /* enum session_block bits; 0: input is worked on */
 	bool held_large;         /* `held` is a large buffer */
+	bool behind_large;       /* so is `behind` */
 	bool skipping_line;      /* an over-long line was refused: drop up to its end */
 	bool is_proxys_own;      /* it stands for itself */
 	bool greeted;

@@ -51,11 +51,34 @@ void session_wait_for_commit(struct session *session, struct transaction *transa
 		session->blocked |= SESSION_BLOCK_COMMIT;
 }
 
+static void give_behind(struct session *session)
+{
+	struct stream_buffers *buffers = &session->worker->buffers;
+	pool_give(session->behind_large ? &buffers->large : &buffers->small, session->behind.data);
+}
+
 void session_free_behind(struct session *session)
 {
-	pool_give(&session->worker->buffers.small, session->behind.data);
+	give_behind(session);
 	session->behind = (struct buffer){ NULL, 0, 0, false };
 	session->behind_counted = 0;
+	session->behind_large = false;
+}
+
+/* For a client that sends many messages at once. False: it has grown already, or there is no memory. */
+static bool grow_behind(struct session *session)
+{
+	void *storage = session->behind_large ? NULL : pool_take(&session->worker->buffers.large);
+	struct buffer larger;
+	if (!storage)
+		return false;
+	buffer_init(&larger, storage, LIMIT_LARGE_BUFFER_BYTES);
+	bool whole = buffer_append(&larger, buffer_slice(&session->behind));
+	ASSERT(whole);
+	give_behind(session);
+	session->behind = larger;
+	session->behind_large = true;
+	return true;
 }
 
 bool session_may_reply(struct session *session)
@@ -70,6 +93,8 @@ bool session_may_reply(struct session *session)
 		session_send_replies(session);
 		return session_may_reply(session);
 	}
+	if (grow_behind(session))
+		return true;
 	session->blocked |= SESSION_BLOCK_COMMIT;
 	return false;
 }

@@ -165,8 +165,8 @@ def test_a_groups_replies_leave_together(server, front, recipients, at_once):
 
 def test_groups_behind_each_other(server):
     with signed_in(server) as client:
-        client.send(a_group() + b"NOOP\r\n" + a_group(2) + a_group() * 20 + b"QUIT\r\n")
-        codes = [client.reply().code for _ in range(3 + 1 + 4 + 3 * 20 + 1)]
+        client.send(a_group() + b"NOOP\r\n" + a_group(2) + a_group() * 200 + b"QUIT\r\n")
+        codes = [client.reply().code for _ in range(3 + 1 + 4 + 3 * 200 + 1)]
         assert codes == [250] * (len(codes) - 1) + [221]
 
 
