@@ -65,14 +65,15 @@ void session_free_behind(struct session *session)
 	session->behind_large = false;
 }
 
-/* For a client that sends many messages at once. False: it has grown already, or there is no memory. */
+/* For a client that sends many messages at once. No larger than what the worker's buffer takes behind one more reply: all of it may
+ * belong to one message. False: it has grown already, or there is no memory. */
 static bool grow_behind(struct session *session)
 {
 	void *storage = session->behind_large ? NULL : pool_take(&session->worker->buffers.large);
 	struct buffer larger;
 	if (!storage)
 		return false;
-	buffer_init(&larger, storage, LIMIT_LARGE_BUFFER_BYTES);
+	buffer_init(&larger, storage, LIMIT_TURN_REPLY_BYTES - LIMIT_REPLY_BYTES);
 	bool whole = buffer_append(&larger, buffer_slice(&session->behind));
 	ASSERT(whole);
 	give_behind(session);

@@ -170,6 +170,14 @@ def test_groups_behind_each_other(server):
         assert codes == [250] * (len(codes) - 1) + [221]
 
 
+def test_many_replies_behind_a_group(server):
+    """More of them than leave in one piece."""
+    with signed_in(server) as client:
+        for behind in 1500, 6000:
+            client.send(a_group() + b"NOOP\r\n" * behind)
+            assert [client.reply().code for _ in range(3 + behind)] == [250] * (3 + behind)
+
+
 def test_what_a_group_lacks_is_waited_for(server):
     """Nothing is held back that the client may be waiting for."""
     group = a_group()
