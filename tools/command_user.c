@@ -101,7 +101,8 @@ static const struct argument_action actions[] = {
 	  "are "
 	  "wrong and tells them. A HASH is what export prints, $argon2id$..." },
 	{ "export", OPERANDS_NONE, NULL, user_export,
-	  "prints NAME:HASH lines; the hash of who is disabled begins with !" },
+	  "prints NAME:HASH lines with all that import needs to make the same users elsewhere, grants too; the hash of "
+	  "who is disabled begins with !" },
 	{ "test", OPERANDS_ONE, "NAME", user_test,
 	  "asks for the password and signs in to the running server, on one listener of each server block, with each "
 	  "mechanism offered; done when all that could be tried worked" },
@@ -119,7 +120,7 @@ static const struct argument_option options[] = {
 	{ "no-ntlm", NULL, FIELD_OF(ARGUMENT_FLAG, no_ntlm), PASSWD, 0, 0, 0,
 	  "passwd: keeps none any more; without either it stays as it was" },
 	{ "replace", NULL, FIELD_OF(ARGUMENT_FLAG, replace), IMPORT, 0, 0, 0,
-	  "import: users who are there already get the new password" },
+	  "import: users who are there already get the new password, and what else the line tells" },
 	{ "clear", NULL, FIELD_OF(ARGUMENT_FLAG, clear), IMPORT, 0, 0, 0,
 	  "import: all are passwords, also what looks like a hash" },
 };

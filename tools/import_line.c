@@ -24,14 +24,15 @@ static const char *find_foreign_hash(struct slice value)
 	return NULL;
 }
 
-static bool parse_value(struct slice value, bool clear, struct import_line *line, struct error *error)
+static bool parse_value(struct slice value, bool clear, struct buffer *grants, struct import_line *line,
+			struct error *error)
 {
 	struct error reason;
 	struct slice rest = slice_starts_with(value, SLICE_LITERAL("!")) ? slice_skip(value, 1) : value;
 	if (!clear && credentials_text_begins(rest)) {
 		line->disabled = rest.size < value.size;
 		line->kind = IMPORT_KEPT;
-		return credentials_text_parse(rest, &line->kept, &reason) ||
+		return credentials_text_parse(rest, grants, &line->kept, &reason) ||
 		       error_set(error, "%.*s %s", SLICE_ARGS(line->name), reason.text);
 	}
 	const char *foreign = clear ? NULL : find_foreign_hash(value);
@@ -45,7 +46,8 @@ static bool parse_value(struct slice value, bool clear, struct import_line *line
 	return password_is_usable(value, &reason) || error_set(error, "%.*s: %s", SLICE_ARGS(line->name), reason.text);
 }
 
-bool import_line_parse(struct slice text, bool clear, struct import_line *line, struct error *error)
+bool import_line_parse(struct slice text, bool clear, struct buffer *grants, struct import_line *line,
+		       struct error *error)
 {
 	*line = (struct import_line){ .kind = IMPORT_BLANK };
 	if (text.size == 0)
@@ -59,5 +61,5 @@ bool import_line_parse(struct slice text, bool clear, struct import_line *line, 
 				 "what stands before the colon can't be a name: 1 to %d bytes of UTF-8, "
 				 "no blank, no control character",
 				 LIMIT_LOGIN_NAME_BYTES);
-	return parse_value(slice_skip(text, colon + 1), clear, line, error);
+	return parse_value(slice_skip(text, colon + 1), clear, grants, line, error);
 }

@@ -16,7 +16,9 @@ struct import_line {
 	bool disabled; /* what is kept had a ! in front */
 };
 
-/* `clear`: every value is a password. False and `error` when the line is wrong; what is told has no password in it. */
-MUST_USE bool import_line_parse(struct slice text, bool clear, struct import_line *line, struct error *error);
+/* `grants` has USERS_GRANTS_MOST_BYTES, for what line->kept points to. `clear`: every value is a password.
+ * False and `error` when the line is wrong; what is told has no password in it. */
+MUST_USE bool import_line_parse(struct slice text, bool clear, struct buffer *grants, struct import_line *line,
+				struct error *error);
 
 #endif

@@ -19,9 +19,9 @@ struct near_user {
 };
 
 /* What both have in front and behind does not count, so that long addresses are compared by where they differ. */
-static bool consider(void *context, struct slice name, const struct user_record *record)
+static bool consider(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
-	(void)record;
+	(void)record, (void)grants;
 	struct near_user *near = context;
 	struct slice a = near->wanted, b = name;
 	while (a.size > 0 && b.size > 0 && ascii_lower(a.data[0]) == ascii_lower(b.data[0])) {

@@ -24,11 +24,15 @@ enum {
 	WRONG_SHOWN = 1000, /* wrong lines that are told one by one */
 };
 
+_Static_assert(LIMIT_LOGIN_NAME_BYTES + 2 + CREDENTIALS_TEXT_BYTES < LINE_READER_BYTES,
+	       "what export prints can be read");
+
 /* A line whose turn to be stored has not come. */
 struct pending {
 	uint64_t line;
 	char name[LIMIT_LOGIN_NAME_BYTES + 1];
 	struct kept_credentials kept; /* of a password without a hash: there was no memory for it */
+	uint8_t *grants;              /* on the heap, for `kept`; NULL: there are none */
 	bool is_password;             /* a password says nothing of the state */
 	bool disabled;
 	bool ready;
@@ -41,6 +45,8 @@ struct import {
 	struct users *users;
 	struct hash_pool *pool;
 	struct line_reader reader;
+	struct buffer grants; /* of the line that is being read */
+	uint8_t grants_storage[USERS_GRANTS_MOST_BYTES];
 	struct pending window[WINDOW];
 	uint64_t stored_lines, read_lines; /* of those that were right: the window lies between them */
 	uint64_t imported, wrong;
@@ -96,7 +102,21 @@ static struct pending *pending_at(struct import *import, uint64_t number)
 	return &import->window[number % WINDOW];
 }
 
-/* False when no more can be hashed at all. */
+/* False: there is no memory for them. */
+static bool keep_grants(struct pending *pending, struct error *error)
+{
+	struct slice grants = pending->kept.grants;
+	if (grants.size == 0)
+		return true;
+	pending->grants = malloc(grants.size);
+	if (!pending->grants)
+		return error_set(error, "out of memory");
+	memcpy(pending->grants, grants.data, grants.size);
+	pending->kept.grants.data = pending->grants;
+	return true;
+}
+
+/* False when it can't go on at all. */
 static bool add_line(struct import *import, const struct import_line *line, struct error *error)
 {
 	uint64_t number = import->read_lines++;
@@ -109,9 +129,10 @@ static bool add_line(struct import *import, const struct import_line *line, stru
 	};
 	bool fits = slice_to_text(line->name, pending->name, sizeof pending->name);
 	ASSERT(fits);
-	if (pending->ready)
-		pending->kept = line->kept;
-	return pending->ready || hash_pool_give(import->pool, number, line->password, error);
+	if (!pending->ready)
+		return hash_pool_give(import->pool, number, line->password, error);
+	pending->kept = line->kept;
+	return keep_grants(pending, error);
 }
 
 /* A byte order mark, which Windows' editors put in front, is no part of the first name. */
@@ -128,7 +149,8 @@ static bool read_line(struct import *import, struct error *error)
 	struct error wrong;
 	switch (line_reader_next(&import->reader, &text)) {
 	case LINE_READ:
-		if (!import_line_parse(without_mark(import, text), import->request->clear, &line, &wrong))
+		if (!import_line_parse(without_mark(import, text), import->request->clear, &import->grants, &line,
+				       &wrong))
 			tell_wrong(import, import->reader.line, wrong.text);
 		else if (line.kind != IMPORT_BLANK)
 			return add_line(import, &line, error);
@@ -156,9 +178,10 @@ static bool store(struct import *import, const struct pending *pending, struct e
 		return true;
 	}
 	struct user_credentials credentials = credentials_of(&pending->kept);
-	enum users_status status = pending->is_password ? users_put(import->users, name, &credentials, replace, error)
-							: users_restore(import->users, name, &credentials,
-									pending->disabled, replace, error);
+	struct user_state state = { pending->disabled, pending->kept.has_grants ? &pending->kept.grants : NULL };
+	enum users_status status = pending->is_password
+					   ? users_put(import->users, name, &credentials, replace, error)
+					   : users_restore(import->users, name, &credentials, &state, replace, error);
 	if (status == USERS_OK) {
 		import->imported++;
 	} else if (status == USERS_EXISTS) {
@@ -176,11 +199,14 @@ static bool store(struct import *import, const struct pending *pending, struct e
 static bool store_ready(struct import *import, struct error *error)
 {
 	while (import->stored_lines < import->read_lines) {
-		const struct pending *pending = pending_at(import, import->stored_lines);
+		struct pending *pending = pending_at(import, import->stored_lines);
 		if (!pending->ready)
 			return true;
 		import->stored_lines++;
-		if (!store(import, pending, error))
+		bool stored = store(import, pending, error);
+		free(pending->grants);
+		pending->grants = NULL;
+		if (!stored)
 			return false;
 	}
 	return true;
@@ -225,6 +251,7 @@ static bool open_file(struct import *import, struct error *error)
 	if (fstat(import->fd, &status) == 0 && S_ISREG(status.st_mode))
 		import->file_bytes = (uint64_t)status.st_size;
 	line_reader_init(&import->reader, import->fd);
+	buffer_init(&import->grants, import->grants_storage, sizeof import->grants_storage);
 	return true;
 }
 
@@ -310,6 +337,8 @@ int user_import(void *context)
 	hash_pool_destroy(import->pool);
 	users_close(import->users);
 	line_reader_finish(&import->reader);
+	for (size_t i = 0; i < WINDOW; i++)
+		free(import->window[i].grants);
 	if (import->fd > STDIN_FILENO)
 		close(import->fd);
 	free(import);

@@ -62,8 +62,9 @@ static bool is_wanted(const struct user_request *request, struct slice name)
 	       (slice_to_text(name, text, sizeof text) && fnmatch(request->operand, text, FNM_CASEFOLD) == 0);
 }
 
-static bool print_name(void *context, struct slice name, const struct user_record *record)
+static bool print_name(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
+	(void)grants;
 	struct listing *listing = context;
 	if (!is_wanted(listing->request, name))
 		return true;
@@ -72,17 +73,17 @@ static bool print_name(void *context, struct slice name, const struct user_recor
 	return listing->printed;
 }
 
-static bool print_line(void *context, struct slice name, const struct user_record *record)
+static bool print_line(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
 	struct listing *listing = context;
 	uint8_t storage[CREDENTIALS_TEXT_BYTES];
 	struct buffer text;
 	buffer_init(&text, storage, sizeof storage);
-	bool fits = credentials_text_append(&text, record);
+	bool fits = credentials_text_append(&text, record, grants);
 	ASSERT(fits);
 	listing->printed = printf("%.*s:%s%.*s\n", SLICE_ARGS(name), record->disabled ? "!" : "",
 				  SLICE_ARGS(buffer_slice(&text))) > 0;
-	secret_wipe(storage, sizeof storage);
+	secret_wipe(storage, text.size);
 	return listing->printed;
 }
 

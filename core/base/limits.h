@@ -100,10 +100,11 @@ enum {
 	LIMIT_QUOTA_LOGINS =
 		1048576,          /* whose messages are counted: a file of 38 MB; with more, some are forgotten early */
 	LIMIT_USERS_MAP_GIB = 16, /* address space, not memory or disk: 60 million users before it must grow */
-	LIMIT_USERS_ROOM_MIB = 1024, /* free in the map before a change begins: several times what a batch writes */
-	LIMIT_USERS_READERS = 512,   /* LMDB's table in the lock file: all workers and many command lines */
-	LIMIT_USERS_BATCH = 50000,   /* changes a transaction of an import: few syncs, some 100 MB of pages */
-	LIMIT_USERS_BATCH_MS = 1000, /* longer than that no other writer should wait for an import */
+	LIMIT_USERS_ROOM_MIB = 1024,     /* free in the map before a change begins: several times what a batch writes */
+	LIMIT_USERS_READERS = 512,       /* LMDB's table in the lock file: all workers and many command lines */
+	LIMIT_USERS_BATCH = 50000,       /* changes a transaction of an import: few syncs, some 100 MB of pages */
+	LIMIT_USERS_CHANGE_BYTES = 2048, /* of a record; a longer one counts as several changes */
+	LIMIT_USERS_BATCH_MS = 1000,     /* longer than that no other writer should wait for an import */
 
 	/* --- spool --- */
 	LIMIT_INLINE_MESSAGE_BYTES = 256 * 1024, /* larger bodies go to files of their own */

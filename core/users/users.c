@@ -126,7 +126,7 @@ bool users_walk(struct users *users, users_each *each, void *context, struct err
 	while (code == 0 && wanted) {
 		struct users_entry entry;
 		whole = decode(users_slice_of(&key), &value, &entry, error);
-		wanted = whole && each(context, entry.name, &entry.record);
+		wanted = whole && each(context, entry.name, &entry.record, entry.grants);
 		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}
 	users->walks--;
@@ -204,6 +204,7 @@ enum users_status users_store_entry(struct users *users, struct slice key, struc
 	buffer_init(&value, storage, sizeof storage);
 	bool encoded = users_record_encode(&value, entry);
 	ASSERT(encoded);
+	users->batch_changes += (uint32_t)(value.size / LIMIT_USERS_CHANGE_BYTES);
 	MDB_val key_value = users_value_of(key), data = users_value_of(buffer_slice(&value));
 	int code = mdb_put(users->writer, users->table, &key_value, &data, 0);
 	if (code == 0)
@@ -223,9 +224,9 @@ static void set_credentials(struct user_record *record, const struct user_creden
 		memcpy(record->nt_sealed, credentials->nt_sealed, sizeof record->nt_sealed);
 }
 
-/* `disabled` NULL: as it was, and not for who is new. */
+/* `state` NULL: as it was; who is new is enabled, and has no grants. */
 static enum users_status put_step(struct users *users, struct slice name, const struct user_credentials *credentials,
-				  const bool *disabled, bool replace, struct error *error)
+				  const struct user_state *state, bool replace, struct error *error)
 {
 	uint8_t folded[LIMIT_LOGIN_NAME_BYTES];
 	struct slice key = users_fold_name(folded, name);
@@ -244,19 +245,21 @@ static enum users_status put_step(struct users *users, struct slice name, const 
 	if (!users_costs_add(&costs, entry.record.hash))
 		return USERS_TOO_MANY_COSTS;
 	users->costs = costs;
-	if (disabled)
-		entry.record.disabled = *disabled;
+	if (state)
+		entry.record.disabled = state->disabled;
+	if (state && state->grants)
+		entry.grants = *state->grants;
 	return users_store_entry(users, key, &entry, error);
 }
 
 static enum users_status put(struct users *users, struct slice name, const struct user_credentials *credentials,
-			     const bool *disabled, bool replace, struct error *error)
+			     const struct user_state *state, bool replace, struct error *error)
 {
 	if (!users_name_is_valid(name))
 		return USERS_BAD_NAME;
 	if (!users_change_begin(users, error))
 		return USERS_FAILED;
-	return users_change_end(users, put_step(users, name, credentials, disabled, replace, error), error);
+	return users_change_end(users, put_step(users, name, credentials, state, replace, error), error);
 }
 
 enum users_status users_put(struct users *users, struct slice name, const struct user_credentials *credentials,
@@ -266,9 +269,9 @@ enum users_status users_put(struct users *users, struct slice name, const struct
 }
 
 enum users_status users_restore(struct users *users, struct slice name, const struct user_credentials *credentials,
-				bool disabled, bool replace, struct error *error)
+				const struct user_state *state, bool replace, struct error *error)
 {
-	return put(users, name, credentials, &disabled, replace, error);
+	return put(users, name, credentials, state, replace, error);
 }
 
 static enum users_status disable_step(struct users *users, struct slice name, bool disabled, struct error *error)

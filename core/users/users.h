@@ -98,10 +98,16 @@ struct user_credentials {
 MUST_USE enum users_status users_put(struct users *users, struct slice name, const struct user_credentials *credentials,
 				     bool replace, struct error *error);
 
+/* What is no password's. */
+struct user_state {
+	bool disabled;
+	const struct slice *grants; /* made by users_add_grant(); NULL: as they are, none for who is new */
+};
+
 /* The same with the state as well: for restoring what users_walk() gave. */
 MUST_USE enum users_status users_restore(struct users *users, struct slice name,
-					 const struct user_credentials *credentials, bool disabled, bool replace,
-					 struct error *error);
+					 const struct user_credentials *credentials, const struct user_state *state,
+					 bool replace, struct error *error);
 
 MUST_USE enum users_status users_remove(struct users *users, struct slice name, struct error *error);
 MUST_USE enum users_status users_set_disabled(struct users *users, struct slice name, bool disabled,
@@ -126,13 +132,17 @@ MUST_USE enum users_status users_find_grants(struct users *users, struct slice n
 /* Takes the next one off. False: that was all. */
 MUST_USE bool users_next_grant(struct slice *grants, struct slice *grant);
 
+/* Appends one that users_grant_is_valid() takes, unless it is there; the buffer holds nothing else and has
+ * USERS_GRANTS_MOST_BYTES. USERS_TOO_MANY_GRANTS, or USERS_OK. */
+MUST_USE enum users_status users_add_grant(struct buffer *grants, struct slice grant);
+
 /* Many changes in few transactions, for import: begin, put…, end. They are stored when LIMIT_USERS_BATCH have come, when
  * the first is LIMIT_USERS_BATCH_MS old and the next comes, and at the end. USERS_FAILED loses those not stored yet. */
 void users_batch_begin(struct users *users);
 MUST_USE bool users_batch_end(struct users *users, struct error *error);
 
-/* In order of name; the callback answers false to stop. It may find users, not change them. */
-typedef bool users_each(void *context, struct slice name, const struct user_record *record);
+/* In order of name; the callback answers false to stop. It may find users, not change them. `grants` is for users_next_grant(). */
+typedef bool users_each(void *context, struct slice name, const struct user_record *record, struct slice grants);
 MUST_USE bool users_walk(struct users *users, users_each *each, void *context, struct error *error);
 MUST_USE bool users_count(struct users *users, uint64_t *count);
 

@@ -87,23 +87,30 @@ enum users_status users_find_grants(struct users *users, struct slice name, stru
 
 /* --- changing --- */
 
+enum users_status users_add_grant(struct buffer *grants, struct slice grant)
+{
+	struct slice before, rest, each;
+	unsigned count = 0;
+	ASSERT(grant.size > 0 && grant.size <= USERS_GRANT_BYTES);
+	if (find_grant(buffer_slice(grants), grant, &before, &rest))
+		return USERS_OK;
+	for (rest = buffer_slice(grants); users_next_grant(&rest, &each);)
+		count++;
+	if (count == LIMIT_USER_GRANTS)
+		return USERS_TOO_MANY_GRANTS;
+	buffer_append_byte(grants, (uint8_t)grant.size);
+	buffer_append(grants, grant);
+	ASSERT(!grants->overflow);
+	return USERS_OK;
+}
+
 /* Puts the grants with one more, or one fewer, into the buffer. */
 typedef enum users_status edit_grants(struct slice grants, struct slice grant, struct buffer *edited);
 
 static enum users_status add(struct slice grants, struct slice grant, struct buffer *edited)
 {
-	struct slice before, rest, each;
-	unsigned count = 0;
 	buffer_append(edited, grants);
-	if (find_grant(grants, grant, &before, &rest))
-		return USERS_OK;
-	for (rest = grants; users_next_grant(&rest, &each);)
-		count++;
-	if (count == LIMIT_USER_GRANTS)
-		return USERS_TOO_MANY_GRANTS;
-	buffer_append_byte(edited, (uint8_t)grant.size);
-	buffer_append(edited, grant);
-	return USERS_OK;
+	return users_add_grant(edited, grant);
 }
 
 static enum users_status take_away(struct slice grants, struct slice grant, struct buffer *edited)

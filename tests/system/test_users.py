@@ -69,6 +69,46 @@ def test_import_and_export(server, make_server, tmp_path):
     assert sign_in(other, postern.USER, postern.PASSWORD) == 235
 
 
+def test_users_are_moved_whole(make_server, tmp_path):
+    """From one data folder to another and further: hash, keys, state and grants; and what was granted counts there."""
+    servers = [make_server(server="auth { senders = own }") for _ in range(3)]
+    first, second, third = servers
+    first.add_user("dora", "secret one")
+    first.add_user("Emil", "secret two")
+    first.add_user("frida", "secret three")
+    for call in ("grant dora sales@example.org", "grant dora @example.net", "grant emil @example.org", "disable frida"):
+        done = first.run("user", *call.split())
+        assert done.returncode == 0, done.stderr
+    exported = first.run("user", "export").stdout
+    (tmp_path / "moved").write_text(exported)
+    done = second.run("user", "import", tmp_path / "moved")
+    assert done.returncode == 0, done.stderr
+    assert second.run("user", "export").stdout == exported
+    done = third.run("user", "import", "-", stdin=exported)
+    assert done.returncode == 0, done.stderr
+    assert third.run("user", "export").stdout == exported
+    second.start()
+    assert sign_in(second, "frida", "secret three") == 535
+    with Conversation(second.tls, conversation.context(second.ca)) as client:
+        client.reply()
+        client.expect("EHLO client.example", 250)
+        client.sign_in("dora", "secret one")
+        client.expect("MAIL FROM:<Sales@example.org>", 250)
+        client.expect("RSET", 250)
+        client.expect("MAIL FROM:<anybody@example.net>", 250)
+        client.expect("RSET", 250)
+        client.expect("MAIL FROM:<other@example.org>", 550)
+
+
+def test_a_field_of_a_newer_postern_is_told(make_server):
+    server = make_server()
+    lines = "a:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}\nb:{POSTERN-NO-PASSWORD}:{POSTERN-FROB}1\n"
+    done = server.run("user", "import", "-", stdin=lines)
+    assert done.returncode == 1
+    assert "standard input:2: b has a field {POSTERN-FROB}, which is not known here" in done.stderr
+    assert server.run("user", "list").stdout == "a\n"
+
+
 def test_signing_in_to_the_running_server(make_server):
     server = make_server()
     server.add_user("bob", "right one")

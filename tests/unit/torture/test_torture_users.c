@@ -36,9 +36,9 @@ static struct {
 	bool batch_stored;
 } said;
 
-static bool count_user(void *context, struct slice name, const struct user_record *record)
+static bool count_user(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
-	(void)name, (void)record;
+	(void)name, (void)record, (void)grants;
 	++*(unsigned *)context;
 	return true;
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/buffer.h"
 #include "core/users/users.h"
 #include "crypto/password.h"
 #include "crypto/secret.h"
@@ -405,6 +406,8 @@ static void what_is_exported_can_be_imported(void **state)
 	snprintf(text, sizeof text, "a:%s\nB:%s\nc:!%s\n", hash, hash, hash);
 	assert_int_equal(call_with(fixture, "user import -c conf -", text), 0);
 	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	snprintf(text, sizeof text, "a:%s:{POSTERN-GRANTS}\nB:%s:{POSTERN-GRANTS}\nc:!%s:{POSTERN-GRANTS}\n", hash,
+		 hash, hash);
 	assert_string_equal(fixture->out, text);
 	scratch_remove_folder("data");
 	assert_int_equal(call_with(fixture, "user import -c conf -", text), 0);
@@ -416,6 +419,102 @@ static void what_is_exported_can_be_imported(void **state)
 	assert_int_equal(call(fixture, "user disable -c conf a"), 0);
 	assert_int_equal(call_with(fixture, "user import --replace -c conf -", text), 0);
 	assert_true(signs_in("a", "right") && !signs_in("c", "right"));
+}
+
+static void grants_go_with_their_user(void **state)
+{
+	struct fixture *fixture = *state;
+	char text[2048], plain[512];
+	snprintf(text, sizeof text,
+		 "Alice:%s:{POSTERN-GRANTS}Sales@example.org,@example.net\n"
+		 "bob:!{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}\"a%%3Ab%%2Cc\"@example.org,100%%25@example.org\n"
+		 "carol:%s:{POSTERN-GRANTS}\n"
+		 "dave:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}\n",
+		 hash, hash);
+	assert_int_equal(call_with(fixture, "user import -c conf -", text), 0);
+	assert_int_equal(call(fixture, "user show -c conf bob"), 0);
+	ASSERT_SAID(fixture->out, "grant     \"a:b,c\"@example.org\ngrant     100%@example.org\n");
+	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	assert_string_equal(fixture->out, text);
+	/* What says nothing of grants leaves them; what says that there are none takes them. */
+	snprintf(plain, sizeof plain, "alice:%s\nbob:new one\n", hash);
+	assert_int_equal(call_with(fixture, "user import --replace -c conf -", plain), 0);
+	assert_int_equal(call(fixture, "user show -c conf alice"), 0);
+	ASSERT_SAID(fixture->out, "grant     Sales@example.org\ngrant     @example.net\n");
+	assert_int_equal(call(fixture, "user grant -c conf carol x@example.org"), 0);
+	assert_int_equal(call_with(fixture, "user import --replace -c conf -", text), 0);
+	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	assert_string_equal(fixture->out, text);
+	assert_true(signs_in("alice", "right") && !signs_in("dave", ""));
+}
+
+/* As many and as long as may be, and each byte of one that may be is an escape. */
+static void append_longest_grants(struct buffer *text)
+{
+	for (int i = 0; i < LIMIT_USER_GRANTS; i++) {
+		buffer_append_format(text, "%s%02d", i ? "," : "", i);
+		for (int k = 0; k < 62; k++)
+			buffer_append_text(text, "%25");
+		buffer_append_format(text, "@%063d.%063d.%058d.xy", i, i, i);
+	}
+}
+
+static void all_grants_that_may_be_fit_into_a_line(void **state)
+{
+	struct fixture *fixture = *state;
+	static char storage[sizeof fixture->out];
+	struct buffer text;
+	buffer_init(&text, storage, sizeof storage - 1);
+	buffer_append_format(&text, "a:%s:{POSTERN-GRANTS}", hash);
+	append_longest_grants(&text);
+	size_t size = text.size;
+	buffer_append_text(&text, "\n");
+	assert_int_equal(call_with(fixture, "user import -c conf -", storage), 0);
+	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	assert_string_equal(fixture->out, storage);
+	text.size = size;
+	buffer_append_text(&text, ",@one.more\n");
+	assert_false(text.overflow);
+	assert_int_equal(call_with(fixture, "user import --replace -c conf -", storage), 1);
+	ASSERT_SAID(fixture->err, "standard input:1: a has more than 64 grants");
+}
+
+static void fields_that_are_wrong_are_told(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		const char *fields, *said;
+	} rows[] = {
+		{ "{POSTERN-FROB}x", "a has a field {POSTERN-FROB}, which is not known here; a newer Postern" },
+		{ "{POSTERN-NO-PASSWORD}:{OTHER}x", "a has a field {OTHER}, which is not known" },
+		{ "{POSTERN-NO-PASSWORD}:secret", "a has something of unknown kind behind a colon\n" },
+		{ "{POSTERN-NO-PASSWORD}x", "a has something behind {POSTERN-NO-PASSWORD}" },
+		{ "{POSTERN-GRANTS}@b.example", "a has nothing of a password, and no {POSTERN-NO-PASSWORD} either" },
+		{ "{POSTERN-GRANTS}:{POSTERN-GRANTS}", "a has grants twice" },
+		{ "{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}bob", "a has a grant that is none: \"bob\" is neither" },
+		{ "{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}a%41@b", "a has a grant with a % that is none of %2C, %3A" },
+		{ "{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}a@b.example,,c@d.example",
+		  "a has a grant that is none: \"\"" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char text[512];
+		snprintf(text, sizeof text, "# no user:x\na:%s\n", rows[i].fields);
+		assert_int_equal(call_with(fixture, "user import -c conf -", text), 1);
+		ASSERT_SAID(fixture->err, "standard input:2: ");
+		ASSERT_SAID(fixture->err, rows[i].said);
+		assert_null(strstr(fixture->err, "secret"));
+	}
+	char both[512];
+	snprintf(both, sizeof both, "a:%s:{POSTERN-NO-PASSWORD}\n", hash);
+	assert_int_equal(call_with(fixture, "user import -c conf -", both), 1);
+	ASSERT_SAID(fixture->err, "a has {POSTERN-NO-PASSWORD} beside what is kept of a password");
+	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	assert_string_equal(fixture->out, "");
+	/* A grant that stands there twice is one, which can be taken back. */
+	assert_int_equal(
+		call_with(fixture, "user import -c conf -", "a:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}@B.c,@b.C\n"), 0);
+	assert_int_equal(call(fixture, "user revoke -c conf a @b.c"), 0);
+	assert_int_equal(call(fixture, "user revoke -c conf a @b.c"), 1);
 }
 
 #define OUTPUT "$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
@@ -474,6 +573,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_import_goes_on_behind_wrong_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lines_of_any_length_are_told_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_exported_can_be_imported, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(grants_go_with_their_user, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_grants_that_may_be_fit_into_a_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(fields_that_are_wrong_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hashes_of_other_costs_are_told_and_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_passwords_are_hashed_side_by_side, set_up, tear_down),
 	};

@@ -123,9 +123,9 @@ static void a_disabled_user_stays_so_under_a_new_password(void **state)
 #define OUTPUT "$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 /* Compared with a count of the users that are there. */
-static bool count_cost(void *context, struct slice name, const struct user_record *record)
+static bool count_cost(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
-	(void)name;
+	(void)name, (void)grants;
 	struct password_cost cost;
 	struct users_costs *costs = context;
 	unsigned at = 0;
@@ -232,8 +232,9 @@ struct walk {
 	unsigned most;
 };
 
-static bool note_name(void *context, struct slice name, const struct user_record *record)
+static bool note_name(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
+	(void)grants;
 	struct walk *walk = context;
 	struct user_record found;
 	assert_int_equal(users_find(walk->users, name, &found), USERS_OK);
@@ -346,9 +347,9 @@ static void write_for_ever(const struct scratch *scratch)
 	}
 }
 
-static bool count_whole(void *context, struct slice name, const struct user_record *record)
+static bool count_whole(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
-	(void)name;
+	(void)name, (void)grants;
 	if (record->hash[0] == '$')
 		(*(uint64_t *)context)++;
 	return true;
@@ -396,9 +397,9 @@ static void a_reader_goes_on_beside_writers_that_are_killed(void **state)
 	fixture->users = users;
 }
 
-static bool stop_here(void *context, struct slice name, const struct user_record *record)
+static bool stop_here(void *context, struct slice name, const struct user_record *record, struct slice grants)
 {
-	(void)name, (void)record;
+	(void)name, (void)record, (void)grants;
 	char ready = 1;
 	if (write(*(int *)context, &ready, 1) == 1)
 		pause();
