@@ -139,10 +139,10 @@ def test_keys_come_from_elsewhere_and_go_there(make_server):
     assert "2: weak@example.org has keys of 1000 iterations, and 4096 to 10000000 are taken" in done.stderr
     assert "3: what other@example.org has looks like a hash of another kind" in done.stderr
     exported = first.run("user", "export").stdout
-    assert f"scram@example.org:{made}\n" in exported
+    assert f"scram@example.org:{made}:{{POSTERN-GRANTS}}\n" in exported
     argon2id = re.search(r":(\$argon2id[^:]+):{SCRAM-SHA-256}", exported).group(1)
     assert second.run("user", "import", "-", stdin=exported + f"old@example.org:{argon2id}\n").returncode == 0
-    assert second.run("user", "export").stdout.replace(f"old@example.org:{argon2id}\n", "") == exported
+    assert second.run("user", "export").stdout.replace(f"old@example.org:{argon2id}:{{POSTERN-GRANTS}}\n", "") == exported
     second.start()
     for user, password, works in [
         ("scram@example.org", "pencil", True),
