@@ -2,6 +2,8 @@
 
 import base64
 import socket
+import time
+from random import Random
 
 import pytest
 
@@ -168,6 +170,42 @@ def test_groups_behind_each_other(server):
         client.send(a_group() + b"NOOP\r\n" + a_group(2) + a_group() * 200 + b"QUIT\r\n")
         codes = [client.reply().code for _ in range(3 + 1 + 4 + 3 * 200 + 1)]
         assert codes == [250] * (len(codes) - 1) + [221]
+
+
+def random_commands(random):
+    """Commands in any mixture, and the codes of their replies."""
+    start = f"MAIL FROM:<{postern.USER}>\r\nRCPT TO:<group@example.org>\r\n".encode()
+    kinds = [
+        (a_group(), [250, 250, 250]),
+        (a_group(3), [250] * 5),
+        (a_group(100), [250] * 102),
+        (start + b"BDAT 4\r\nab\r\nBDAT 0 LAST\r\n", [250, 250, 250, 250]),
+        (start + b"RSET\r\n", [250, 250, 250]),
+        (start + b"RCPT TO:<a@@b>\r\nRSET\r\n", [250, 250, 501, 250]),
+        (start + b"BDAT 2 LAST\r\n\n\n", [250, 250, 554]),
+        (b"NOOP\r\n", [250]),
+        (b"VRFY x\r\n", [252]),
+    ]
+    chosen = [random.choice(kinds) for _ in range(40)]
+    return b"".join(data for data, _ in chosen), [code for _, codes in chosen for code in codes]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_groups_cut_anywhere(make_server, seed):
+    """However they come in, each command has its own reply, in order."""
+    random = Random(seed)
+    server = make_server(server="limits { errors = 1000 }")
+    server.add_user()
+    server.start()
+    with signed_in(server) as client:
+        for _ in range(5):
+            data, codes = random_commands(random)
+            while data:
+                size = random.choice([1, 7, 100, 3000, 100000])
+                client.send(data[:size])
+                data = data[size:]
+                time.sleep(random.choice([0, 0, 0, 0.001]))
+            assert [client.reply().code for _ in codes] == codes
 
 
 def test_many_replies_behind_a_group(server):
