@@ -56,6 +56,11 @@ static int with_config(void *context, int (*run)(void *request))
 		user_complain("--ntlm and --no-ntlm can't both be meant");
 		return EXIT_USAGE;
 	}
+	if (request->no_password && (request->ntlm || request->password_stdin)) {
+		user_complain("--no-password and %s can't both be meant",
+			      request->ntlm ? "--ntlm" : "--password-stdin");
+		return EXIT_USAGE;
+	}
 	struct config *config = command_load_config(request->file);
 	if (!config)
 		return EXIT_ENVIRONMENT;
@@ -115,6 +120,9 @@ static const struct argument_option options[] = {
 	{ "json", NULL, FIELD_OF(ARGUMENT_FLAG, json), LIST | SHOW | TEST, 0, 0, 0, "one object a line" },
 	{ "password-stdin", NULL, FIELD_OF(ARGUMENT_FLAG, password_stdin), ADD | PASSWD | TEST, 0, 0, 0,
 	  "reads the password from standard input, one line" },
+	{ "no-password", NULL, FIELD_OF(ARGUMENT_FLAG, no_password), ADD | PASSWD, 0, 0, 0,
+	  "asks for none and keeps none: for who signs in by certificate, Dovecot or domain, and may be granted "
+	  "addresses; no password is right" },
 	{ "ntlm", NULL, FIELD_OF(ARGUMENT_FLAG, ntlm), ADD | PASSWD, 0, 0, 0,
 	  "keeps an NT hash of the password too, sealed, for clients that sign in with NTLM" },
 	{ "no-ntlm", NULL, FIELD_OF(ARGUMENT_FLAG, no_ntlm), PASSWD, 0, 0, 0,

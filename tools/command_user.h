@@ -18,6 +18,7 @@ struct user_request {
 	bool clear;
 	bool ntlm;
 	bool no_ntlm;
+	bool no_password;
 	struct argument_list operands; /* of which those two are */
 };
 

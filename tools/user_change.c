@@ -114,6 +114,9 @@ static bool keep(const struct user_request *request, struct slice password, bool
 /* Asks or reads, and keeps what is wanted of it. */
 static bool get_password(const struct user_request *request, bool for_ntlm, struct kept *kept, struct error *error)
 {
+	kept->credentials = (struct user_credentials){ 0 };
+	if (request->no_password)
+		return true;
 	struct password_input password;
 	bool got = request->password_stdin ? password_read(&password, error)
 					   : password_ask(request->operand, &password, error);
@@ -154,7 +157,8 @@ int user_add(void *request)
 
 int user_passwd(void *request)
 {
-	return set_password(request, USERS_OK, "changed the password of");
+	bool takes_it_away = ((const struct user_request *)request)->no_password;
+	return set_password(request, USERS_OK, takes_it_away ? "took away the password of" : "changed the password of");
 }
 
 static enum users_status enable(struct users *users, struct slice name, struct error *error)

@@ -129,6 +129,8 @@ static bool print_text(const struct user_request *request, const struct wanted_u
 	if (read_cost(wanted->record.hash, &cost))
 		printf("password  %s, %u MiB, %u passes, %u lanes\n", cost.kind, cost.memory_kib / 1024, cost.passes,
 		       cost.lanes);
+	else if (wanted->record.scram.iterations == 0 && !wanted->record.has_nt)
+		puts("password  none");
 	if (wanted->record.scram.iterations > 0)
 		printf("keys      SCRAM-SHA-256, %u iterations\n", wanted->record.scram.iterations);
 	if (wanted->record.has_nt)

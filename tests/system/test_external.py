@@ -121,6 +121,16 @@ def test_a_certificate_signs_in(served, anna, port):
     assert f"login={NAME} mechanism=EXTERNAL by=certificate" in served.log()
 
 
+def test_a_user_needs_no_password_for_it(served, authority):
+    name = "emil@example.org"
+    done = served.run("user", "add", name, "--no-password")
+    assert done.returncode == 0, done.stderr
+    with connect(served, authority.make("emil", f"email:{name}")) as client:
+        assert sign_in(client) == 235
+    with connect(served) as client, pytest.raises(smtplib.SMTPAuthenticationError):
+        client.login(name, postern.PASSWORD)
+
+
 def test_the_response_may_come_later_and_name_oneself(served, anna):
     with connect(served, anna) as client:
         assert client.docmd("AUTH EXTERNAL")[0] == 334

@@ -100,6 +100,27 @@ def test_users_are_moved_whole(make_server, tmp_path):
         client.expect("MAIL FROM:<other@example.org>", 550)
 
 
+def test_a_user_without_a_password_has_no_right_one(server):
+    """He hears what is heard with a wrong password, whatever he says."""
+    assert server.run("user", "add", "gerd", "--no-password").returncode == 0
+    server.add_user("hugo", "right")
+
+    def refusal(user, password):
+        with Conversation(server.tls, conversation.context(server.ca)) as client:
+            client.reply()
+            client.expect("EHLO client.example", 250)
+            return client.command("AUTH PLAIN " + conversation.plain(user, password)).lines
+
+    wrong = refusal("hugo", "wrong")
+    assert wrong[0].startswith("535 5.7.8 ")
+    for password in "any", "$argon2id$", "{POSTERN-NO-PASSWORD}":
+        assert refusal("gerd", password) == wrong
+    assert sign_in(server, "gerd", "") != 235
+    assert sign_in(server, "hugo", "right") == 235
+    assert server.run("user", "passwd", "hugo", "--no-password").returncode == 0
+    assert refusal("hugo", "right") == wrong
+
+
 def test_a_field_of_a_newer_postern_is_told(make_server):
     server = make_server()
     lines = "a:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}\nb:{POSTERN-NO-PASSWORD}:{POSTERN-FROB}1\n"

@@ -333,6 +333,34 @@ static void a_terminal_is_asked_twice_and_shows_nothing(void **state)
 	assert_true(signs_in("bob", "geheim"));
 }
 
+/* Nothing is asked, also without a terminal; a new password makes him a user like others, and can be taken away. */
+static void who_signs_in_by_other_means_needs_no_password(void **state)
+{
+	struct fixture *fixture = *state;
+	assert_int_equal(call(fixture, "user add -c conf anna --no-password"), 0);
+	assert_string_equal(fixture->out, "added anna\n");
+	assert_int_equal(call(fixture, "user grant -c conf anna @example.org"), 0);
+	assert_int_equal(call(fixture, "user show -c conf anna"), 0);
+	ASSERT_SAID(fixture->out, "password  none\n");
+	ASSERT_SAID(fixture->out, "grant     @example.org\n");
+	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	assert_string_equal(fixture->out, "anna:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}@example.org\n");
+	assert_false(signs_in("anna", ""));
+	assert_int_equal(call_with(fixture, "user passwd -c conf anna --password-stdin", "some\n"), 0);
+	assert_true(signs_in("anna", "some"));
+	assert_int_equal(call(fixture, "user passwd -c conf anna --no-password"), 0);
+	assert_string_equal(fixture->out, "took away the password of anna\n");
+	assert_false(signs_in("anna", "some") || signs_in("anna", ""));
+	assert_int_equal(call(fixture, "user export -c conf"), 0);
+	assert_string_equal(fixture->out, "anna:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}@example.org\n");
+	assert_int_equal(call(fixture, "user add -c conf anna --no-password"), 1);
+	assert_int_equal(call(fixture, "user passwd -c conf bob --no-password"), 1);
+	assert_int_equal(call(fixture, "user add -c conf bob --no-password --ntlm"), EXIT_USAGE);
+	ASSERT_SAID(fixture->err, "--no-password and --ntlm can't both be meant");
+	assert_int_equal(call(fixture, "user add -c conf bob --no-password --password-stdin"), EXIT_USAGE);
+	ASSERT_SAID(fixture->err, "--no-password and --password-stdin can't both be meant");
+}
+
 /* --- import and export --- */
 
 static void an_import_goes_on_behind_wrong_lines(void **state)
@@ -479,40 +507,12 @@ static void all_grants_that_may_be_fit_into_a_line(void **state)
 	ASSERT_SAID(fixture->err, "standard input:1: a has more than 64 grants");
 }
 
-static void fields_that_are_wrong_are_told(void **state)
+/* So that it can be taken back. */
+static void a_grant_that_stands_there_twice_is_one(void **state)
 {
 	struct fixture *fixture = *state;
-	static const struct {
-		const char *fields, *said;
-	} rows[] = {
-		{ "{POSTERN-FROB}x", "a has a field {POSTERN-FROB}, which is not known here; a newer Postern" },
-		{ "{POSTERN-NO-PASSWORD}:{OTHER}x", "a has a field {OTHER}, which is not known" },
-		{ "{POSTERN-NO-PASSWORD}:secret", "a has something of unknown kind behind a colon\n" },
-		{ "{POSTERN-NO-PASSWORD}x", "a has something behind {POSTERN-NO-PASSWORD}" },
-		{ "{POSTERN-GRANTS}@b.example", "a has nothing of a password, and no {POSTERN-NO-PASSWORD} either" },
-		{ "{POSTERN-GRANTS}:{POSTERN-GRANTS}", "a has grants twice" },
-		{ "{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}bob", "a has a grant that is none: \"bob\" is neither" },
-		{ "{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}a%41@b", "a has a grant with a % that is none of %2C, %3A" },
-		{ "{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}a@b.example,,c@d.example",
-		  "a has a grant that is none: \"\"" },
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		char text[512];
-		snprintf(text, sizeof text, "# no user:x\na:%s\n", rows[i].fields);
-		assert_int_equal(call_with(fixture, "user import -c conf -", text), 1);
-		ASSERT_SAID(fixture->err, "standard input:2: ");
-		ASSERT_SAID(fixture->err, rows[i].said);
-		assert_null(strstr(fixture->err, "secret"));
-	}
-	char both[512];
-	snprintf(both, sizeof both, "a:%s:{POSTERN-NO-PASSWORD}\n", hash);
-	assert_int_equal(call_with(fixture, "user import -c conf -", both), 1);
-	ASSERT_SAID(fixture->err, "a has {POSTERN-NO-PASSWORD} beside what is kept of a password");
-	assert_int_equal(call(fixture, "user export -c conf"), 0);
-	assert_string_equal(fixture->out, "");
-	/* A grant that stands there twice is one, which can be taken back. */
-	assert_int_equal(
-		call_with(fixture, "user import -c conf -", "a:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}@B.c,@b.C\n"), 0);
+	static const char line[] = "a:{POSTERN-NO-PASSWORD}:{POSTERN-GRANTS}@B.c,@b.C\n";
+	assert_int_equal(call_with(fixture, "user import -c conf -", line), 0);
 	assert_int_equal(call(fixture, "user revoke -c conf a @b.c"), 0);
 	assert_int_equal(call(fixture, "user revoke -c conf a @b.c"), 1);
 }
@@ -570,12 +570,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wrong_calls_are_64, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(root_works_for_the_user_of_the_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_terminal_is_asked_twice_and_shows_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_signs_in_by_other_means_needs_no_password, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_import_goes_on_behind_wrong_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lines_of_any_length_are_told_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_exported_can_be_imported, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(grants_go_with_their_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_grants_that_may_be_fit_into_a_line, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(fields_that_are_wrong_are_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_grant_that_stands_there_twice_is_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hashes_of_other_costs_are_told_and_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_passwords_are_hashed_side_by_side, set_up, tear_down),
 	};
