@@ -56,6 +56,28 @@ static void every_login_goes_its_way(void **state)
 	}
 }
 
+/* Hashers have the same to do as for everybody: a hash of the usual cost, which no password is for and which is new each time. */
+static void who_has_no_password_costs_what_others_do(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error error;
+	struct client client;
+	struct job job;
+	char before[LIMIT_HASH_TEXT_BYTES] = "";
+	const struct user_credentials none = { 0 };
+	assert_int_equal(users_put(fixture->users, SLICE_LITERAL("dora"), &none, false, &error), USERS_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		ask(fixture, &client, "dora", i ? "right" : "");
+		assert_false(client.answered);
+		assert_true(take_job(fixture, &job));
+		assert_hash(&job, NULL);
+		assert_string_not_equal(job.hash, before);
+		assert_true(slice_to_text(slice_from_text(job.hash), before, sizeof before));
+		answer(fixture, job.number, PASSWORD_WRONG);
+		assert_int_equal(await(fixture, &client), SIGN_IN_WRONG);
+	}
+}
+
 static void only_what_was_right_is_remembered(void **state)
 {
 	struct fixture *fixture = *state;
@@ -329,6 +351,7 @@ static int run_all(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_login_goes_its_way, set_up_patient, tear_down),
+		cmocka_unit_test_setup_teardown(who_has_no_password_costs_what_others_do, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(only_what_was_right_is_remembered, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(a_hasher_without_memory_is_no_answer, set_up_patient, tear_down),
 		cmocka_unit_test_setup_teardown(a_change_while_hashing_is_seen, set_up_patient, tear_down),
