@@ -11,6 +11,9 @@ import postern
 
 MECHANISMS = "plain login cram-md5 scram-sha-256 oauthbearer xoauth2"
 
+# The first that looks at a token's audience, by a security update.
+JUDGES_AUDIENCES = "1:2.3.19.1+dfsg1-2.1+deb12u7"
+
 CONFIG = """
 protocols =
 ssl = no
@@ -52,6 +55,13 @@ passdb {
   args = FOLDER/oauth2.conf
 }
 """
+
+
+def judges_audiences():
+    version = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${Version}", "dovecot-core"], capture_output=True, text=True, check=True
+    ).stdout
+    return subprocess.run(["dpkg", "--compare-versions", version, "ge", JUDGES_AUDIENCES], check=False).returncode == 0
 
 
 class Dovecot:

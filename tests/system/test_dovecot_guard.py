@@ -63,7 +63,7 @@ def test_whom_dovecot_names_is_counted(server):
 
 def say_wrong_token(client, number):
     """The reply is why, in JSON."""
-    token = oauth_token.make(aud="calendar", sub=f"user{number}@example.org")
+    token = oauth_token.make(scope="imap", sub=f"user{number}@example.org")
     if number % 2:
         return client.command("AUTH OAUTHBEARER " + encode(f"n,a=user{number}@example.org,\1auth=Bearer {token}\1\1"))
     return client.command("AUTH XOAUTH2 " + encode(f"user=user{number}@example.org\1auth=Bearer {token}\1\1"))
